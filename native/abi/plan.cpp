@@ -1,0 +1,182 @@
+// Plans.
+#include <algorithm>
+#include <cmath>
+
+#include "abi/boundary.h"
+#include "core/registry.h"
+
+using namespace optim;
+using namespace optim::abi;
+
+namespace {
+
+Plan& plan_of(const optim_plan* plan) { return *require(plan, "plan").plan; }
+
+int checked_group(const Plan& plan, std::int64_t group) {
+  const auto groups = static_cast<std::int64_t>(plan.hypers().size());
+  if (group < 0 || group >= groups) invalid("group is ", group, "; the plan has ", groups);
+  return static_cast<int>(group);
+}
+
+const PlanTensor& checked_tensor(const Plan& plan, std::int64_t tensor) {
+  const auto tensors = static_cast<std::int64_t>(plan.tensors().size());
+  if (tensor < 0 || tensor >= tensors) invalid("tensor is ", tensor, "; the plan has ", tensors);
+  return plan.tensors()[static_cast<std::size_t>(tensor)];
+}
+
+int checked_hyper_count(const RuleInfo& rule, const char* name, std::int64_t count) {
+  if (count < 0 || count > static_cast<std::int64_t>(rule.hypers.size())) {
+    invalid(name, " is ", count, "; ", rule.name, " has ", rule.hypers.size(), " hyper-parameters");
+  }
+  return static_cast<int>(count);
+}
+
+std::vector<HyperRow> read_hypers(const RuleInfo& rule, const optim_plan_options& o) {
+  constexpr std::int64_t most_groups = 1 << 20;
+  if (o.group_count < 1 || o.group_count > most_groups) {
+    invalid("options.group_count is ", o.group_count, "; allowed are 1 to ", most_groups);
+  }
+  const int given = checked_hyper_count(rule, "options.hyper_count", o.hyper_count);
+  if (given > 0) require(o.hypers, "options.hypers");
+  HyperRow defaults{};
+  for (std::size_t i = 0; i < rule.hypers.size(); ++i) defaults[i] = rule.hypers[i].default_value;
+  std::vector<HyperRow> rows(static_cast<std::size_t>(o.group_count), defaults);
+  for (std::size_t g = 0; g < rows.size(); ++g) {
+    std::copy_n(o.hypers + static_cast<std::int64_t>(g) * given, given, rows[g].begin());
+  }
+  return rows;
+}
+
+DType state_dtype_for(const optim_plan_options& o, DType param) {
+  if (o.state_dtype == -1) return param == DType::f64 ? DType::f64 : DType::f32;
+  return checked_dtype("options.state_dtype", o.state_dtype);
+}
+
+PlanDescription read_description(const optim_plan_options& o) {
+  PlanDescription d{};
+  d.rule = find_rule(&require(o.rule, "options.rule"));
+  d.hypers = read_hypers(registry()[static_cast<std::size_t>(d.rule)], o);
+  if (o.helpers != nullptr) d.helpers = read_helpers(o.helpers);
+  const std::vector<optim_tensor> params = read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    d.params.push_back(layout_of(params[i], message("options.params[", i, "]")));
+    d.param_data.push_back(params[i].data);
+    const std::int64_t group = o.group_of != nullptr ? o.group_of[i] : 0;
+    if (group < 0 || group >= o.group_count) {
+      invalid("options.group_of[", i, "] is ", group, "; the plan has ", o.group_count, " groups");
+    }
+    d.groups.push_back(static_cast<int>(group));
+    const DType param = d.params.back().dtype;
+    d.grad_dtypes.push_back(o.grad_dtype == -1 ? param : checked_dtype("options.grad_dtype", o.grad_dtype));
+    d.state_dtypes.push_back(state_dtype_for(o, param));
+  }
+  return d;
+}
+
+}  // namespace
+
+optim_status optim_plan_create(optim_engine* engine, const optim_plan_options* options, optim_plan** plan) {
+  return guarded([&] {
+    Engine& e = *require(engine, "engine").engine;
+    require(plan, "plan");
+    auto result = std::make_unique<optim_plan>();
+    result->plan = std::make_unique<Plan>(e, read_description(read_struct(options, "options")));
+    *plan = result.release();
+  });
+}
+
+void optim_plan_free(optim_plan* plan) { delete plan; }
+
+optim_status optim_plan_slot_count(const optim_plan* plan, int64_t tensor, int64_t* count) {
+  return guarded([&] {
+    const PlanTensor& t = checked_tensor(plan_of(plan), tensor);
+    require(count, "count");
+    *count = static_cast<int64_t>(t.slots.size());
+  });
+}
+
+optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, int64_t index, optim_slot* slot) {
+  return guarded([&] {
+    const PlanTensor& t = checked_tensor(plan_of(plan), tensor);
+    const auto slots = static_cast<std::int64_t>(t.slots.size());
+    if (index < 0 || index >= slots) invalid("index is ", index, "; the tensor has ", slots, " slots");
+    optim_slot& out = require(slot, "slot");
+    if (out.size < sizeof(optim_slot)) invalid("slot.size is ", out.size, "; allowed is at least ", sizeof(optim_slot));
+    const Slot& from = t.slots[static_cast<std::size_t>(index)];
+    out.name = from.name.c_str();
+    out.bytes = from.layout.bytes();
+    out.dtype = static_cast<std::int32_t>(from.layout.dtype);
+    out.rank = from.layout.rank;
+    std::copy(from.layout.shape.begin(), from.layout.shape.end(), out.shape);
+  });
+}
+
+optim_status optim_plan_bind(optim_plan* plan, void* const* params, void* const* grads, void* const* states) {
+  return guarded([&] { plan_of(plan).bind(params, grads, states); });
+}
+
+optim_status optim_plan_init_states(optim_plan* plan) {
+  return guarded([&] { plan_of(plan).init_states(); });
+}
+
+optim_status optim_plan_step(optim_plan* plan, const optim_step* options) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    StepInputs inputs;
+    if (options != nullptr) {
+      const optim_step o = read_struct(options, "options");
+      inputs.grad_scale = o.grad_scale;
+      inputs.found_inf = o.found_inf;
+      for (const float* scalar : {o.grad_scale, o.found_inf}) {
+        if (scalar != nullptr) p.engine().check_address(scalar == o.grad_scale ? "grad_scale" : "found_inf", scalar, sizeof(float));
+      }
+    }
+    p.ready().step(inputs);
+  });
+}
+
+optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t* step) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    require(step, "step");
+    *step = p.executor().step_count(g);
+  });
+}
+
+optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
+    p.executor().set_step_count(g, step);
+  });
+}
+
+optim_status optim_plan_get_hypers(const optim_plan* plan, int64_t group, double* hypers, int64_t count) {
+  return guarded([&] {
+    const Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    const int n = checked_hyper_count(p.rule(), "count", count);
+    if (n > 0) require(hypers, "hypers");
+    std::copy_n(p.hypers()[static_cast<std::size_t>(g)].begin(), n, hypers);
+  });
+}
+
+optim_status optim_plan_set_hypers(optim_plan* plan, int64_t group, const double* hypers, int64_t count) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    const int n = checked_hyper_count(p.rule(), "count", count);
+    if (n > 0) require(hypers, "hypers");
+    p.set_hypers(g, hypers, n);
+  });
+}
+
+optim_status optim_plan_bytes_per_step(const optim_plan* plan, uint64_t* bytes) {
+  return guarded([&] {
+    const Plan& p = plan_of(plan);
+    require(bytes, "bytes");
+    *bytes = p.bytes_per_step();
+  });
+}

@@ -1,0 +1,143 @@
+// How pointers come into a plan: checked as a whole, then taken over as a whole.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/error.h"
+#include "core/plan.h"
+#include "engine/engine.h"
+
+namespace optim {
+
+std::string Plan::what(const Interval& interval) const {
+  if (interval.slot == Interval::param) return message("params[", interval.tensor, "]");
+  if (interval.slot == Interval::grad) return message("grads[", interval.tensor, "]");
+  return message("state ", tensors_[interval.tensor].slots[interval.slot].name, " of params[", interval.tensor, "]");
+}
+
+void Plan::check_pointer(const std::string& what, const void* data, DType dtype, std::int64_t count) const {
+  const std::uint64_t bytes = static_cast<std::uint64_t>(count) * size_of(dtype);
+  if (bytes > std::numeric_limits<std::uintptr_t>::max() - reinterpret_cast<std::uintptr_t>(data)) {
+    invalid(what, " is at address ", data, ", and its ", bytes, " bytes reach beyond the end of the address space");
+  }
+  engine_.check_address(what, data, size_of(dtype));
+}
+
+std::vector<Plan::Interval> Plan::written_intervals(const std::vector<void*>& params, const std::vector<void*>& grads,
+                                                     const std::vector<void*>& states) const {
+  std::vector<Interval> intervals;
+  const auto add = [&](const void* data, std::uint64_t bytes, std::size_t tensor, int slot) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(data);
+    if (data != nullptr && bytes > 0) intervals.push_back({begin, begin + bytes, tensor, slot});
+  };
+  std::size_t state = 0;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    add(params[i], tensors_[i].param.bytes(), i, Interval::param);
+    if (rule_.writes_gradient) add(grads[i], grad_bytes(i), i, Interval::grad);
+    for (std::size_t k = 0; k < tensors_[i].slots.size(); ++k) {
+      add(states[state++], tensors_[i].slots[k].layout.bytes(), i, static_cast<int>(k));
+    }
+  }
+  std::sort(intervals.begin(), intervals.end(), [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
+  for (std::size_t i = 1; i < intervals.size(); ++i) {
+    if (intervals[i].begin < intervals[i - 1].end) invalid(what(intervals[i]), " overlaps ", what(intervals[i - 1]), "; buffers must not");
+  }
+  return intervals;
+}
+
+std::uint64_t Plan::grad_bytes(std::size_t tensor) const {
+  return static_cast<std::uint64_t>(tensors_[tensor].param.extent.count) * size_of(tensors_[tensor].grad_dtype);
+}
+
+void Plan::check_gradient(std::size_t tensor, const void* data, const std::vector<Interval>& intervals) const {
+  const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  const auto end = begin + grad_bytes(tensor);
+  const auto after = std::upper_bound(intervals.begin(), intervals.end(), begin,
+                                      [](std::uintptr_t address, const Interval& interval) { return address < interval.end; });
+  if (after != intervals.end() && after->begin < end) {
+    invalid("grads[", tensor, "] overlaps ", what(*after), "; buffers must not");
+  }
+}
+
+void Plan::bind(void* const* params, void* const* grads, void* const* states) {
+  std::vector<void*> new_params, new_grads, new_states;
+  bool owned_changed = false, grads_changed = false;
+  std::size_t state = 0;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const PlanTensor& tensor = tensors_[i];
+    new_params.push_back(params != nullptr ? params[i] : tensor.param_data);
+    new_grads.push_back(grads != nullptr ? grads[i] : tensor.grad_data);
+    owned_changed |= new_params.back() != tensor.param_data;
+    grads_changed |= new_grads.back() != tensor.grad_data;
+    for (const Slot& slot : tensor.slots) {
+      new_states.push_back(states != nullptr ? states[state++] : slot.data);
+      owned_changed |= new_states.back() != slot.data;
+    }
+  }
+  if (!owned_changed && !grads_changed && !stale_) return;
+
+  state = 0;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const PlanTensor& tensor = tensors_[i];
+    if (params != nullptr && params[i] == nullptr && tensor.param.extent.count > 0 && !tensor.standalone) {
+      invalid("params[", i, "] is NULL");
+    }
+    if (new_params[i] != tensor.param_data) check_pointer(message("params[", i, "]"), new_params[i], tensor.param.dtype, tensor.param.extent.count);
+    if (new_grads[i] != tensor.grad_data && new_grads[i] != nullptr) {
+      check_pointer(message("grads[", i, "]"), new_grads[i], tensor.grad_dtype, tensor.param.extent.count);
+    }
+    for (const Slot& slot : tensor.slots) {
+      const void* const data = new_states[state++];
+      const std::string name = message("state ", slot.name, " of params[", i, "]");
+      if (states != nullptr && data == nullptr && slot.layout.extent.count > 0) invalid(name, " is NULL");
+      if (data != slot.data) check_pointer(name, data, slot.layout.dtype, slot.layout.extent.count);
+    }
+  }
+  const bool written_changed = owned_changed || rule_.writes_gradient;
+  std::vector<Interval> intervals = written_changed ? written_intervals(new_params, new_grads, new_states) : intervals_;
+  for (std::size_t i = 0; i < tensors_.size() && !rule_.writes_gradient; ++i) {
+    const bool check = new_grads[i] != nullptr && (owned_changed || new_grads[i] != tensors_[i].grad_data);
+    if (check) check_gradient(i, new_grads[i], intervals);
+  }
+  exchange(new_params, new_grads, new_states);
+  intervals_.swap(intervals);
+  complete_ = false;
+  try {
+    rebind();
+  } catch (...) {
+    exchange(new_params, new_grads, new_states);
+    intervals_.swap(intervals);
+    throw;
+  }
+}
+
+// The pointers of the plan change places with the given ones.
+void Plan::exchange(std::vector<void*>& params, std::vector<void*>& grads, std::vector<void*>& states) {
+  std::size_t state = 0;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    std::swap(tensors_[i].param_data, params[i]);
+    std::swap(tensors_[i].grad_data, grads[i]);
+    for (Slot& slot : tensors_[i].slots) std::swap(slot.data, states[state++]);
+  }
+}
+
+// An executor that could not take over the pointers, for want of memory, is asked again before the next step.
+void Plan::rebind() {
+  stale_ = true;
+  executor_->rebind();
+  stale_ = false;
+}
+
+void Plan::check_states() {
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const PlanTensor& tensor = tensors_[i];
+    if (tensor.param.extent.count == 0) continue;
+    if (tensor.param_data == nullptr && !tensor.standalone) invalid("params[", i, "] is not bound");
+    for (const Slot& slot : tensor.slots) {
+      if (slot.data == nullptr && slot.layout.extent.count > 0) invalid("state ", slot.name, " of params[", i, "] is not bound");
+    }
+  }
+  complete_ = true;
+}
+
+}  // namespace optim

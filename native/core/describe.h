@@ -1,0 +1,146 @@
+// Turns a rule's header into its RuleInfo. Included by one generated file per rule.
+#pragma once
+
+#include "core/rule.h"
+#include "core/rule_info.h"
+
+namespace optim {
+
+template <class Rule>
+HypersOf<Rule> hypers_from(const double* values) {
+  HypersOf<Rule> h = Rule::hypers;
+  for (int i = 0; i < h.count; ++i) h.value[i] = values[i];
+  return h;
+}
+
+namespace detail {
+
+template <class... Tag>
+std::vector<HyperInfo> describe_hypers(const Hypers<Tag...>& defaults) {
+  std::vector<HyperInfo> infos;
+  std::size_t i = 0;
+  (infos.push_back({Tag::name, Tag::doc, Tag::allowed, defaults.value[i++]}), ...);
+  return infos;
+}
+
+template <class Rule>
+std::vector<SlotInfo> describe_slots() {
+  std::vector<SlotInfo> infos(SlotsOf<Rule>::count);
+  SlotsOf<Rule>::describe(Rule::hypers, infos.data());
+  return infos;
+}
+
+template <class Rule, class T>
+void prepare(const double* hypers, double t, void* scalars) {
+  *static_cast<ScalarsOf<Rule, T>*>(scalars) = Rule::template prepare<T>(hypers_from<Rule>(hypers), t);
+}
+
+template <class Rule>
+StateOf<Rule, double> state_from(const double* slots) {
+  StateOf<Rule, double> s{};
+  for (int i = 0; i < SlotsOf<Rule>::count; ++i) s.value[i] = slots[i];
+  return s;
+}
+
+template <class Rule, class T>
+void specialize(void* scalars, const double* slots, const TensorFacts& facts) {
+  const StateOf<Rule, double> s = state_from<Rule>(slots);
+  Rule::specialize(*static_cast<ScalarsOf<Rule, T>*>(scalars), s, facts);
+}
+
+template <class Rule>
+void close_row(double* sums, double* slots, const void* scalars, const Extent& x) {
+  StateOf<Rule, double> s = state_from<Rule>(slots);
+  Rule::close_row(sums, s, *static_cast<const ScalarsOf<Rule, double>*>(scalars), x);
+  for (int i = 0; i < SlotsOf<Rule>::count; ++i) slots[i] = s.value[i];
+}
+
+template <class Rule>
+void close_tensor(double* sums, double* slots, const void* scalars, const Extent& x) {
+  StateOf<Rule, double> s = state_from<Rule>(slots);
+  Rule::close_tensor(sums, s, *static_cast<const ScalarsOf<Rule, double>*>(scalars), x);
+  for (int i = 0; i < SlotsOf<Rule>::count; ++i) slots[i] = s.value[i];
+}
+
+template <class Rule, class T>
+void finish(const double* row, const double* tensor, const void* scalars, const Extent& x, void* factors) {
+  using Factors = typename Rule::template Factors<T>;
+  static_assert(sizeof(typename Rule::template Factors<double>) <= max_factors);
+  *static_cast<Factors*>(factors) =
+      Rule::template finish<T>(row, tensor, *static_cast<const ScalarsOf<Rule, double>*>(scalars), x);
+}
+
+template <class Rule>
+Reduction describe_reduction() {
+  static_assert(Rule::sum_count <= max_sums);
+  Reduction r{};
+  r.sum_count = Rule::sum_count;
+  r.scope = Rule::scope;
+  r.reduced_rank = Rule::reduced_rank;
+  r.gather_pass = &Rule::gather_pass;
+  r.apply_pass = &Rule::apply_pass;
+  if constexpr (has_close_row<Rule>) r.close_row = &close_row<Rule>;
+  if constexpr (has_close_tensor<Rule>) r.close_tensor = &close_tensor<Rule>;
+  r.finish[0] = &finish<Rule, float>;
+  r.finish[1] = &finish<Rule, double>;
+  return r;
+}
+
+}  // namespace detail
+
+template <class Rule>
+RuleInfo describe(const char* name) {
+  using S = SlotsOf<Rule>;
+  static_assert(HypersOf<Rule>::count <= max_hypers && S::count <= max_slots);
+  static_assert(sizeof(ScalarsOf<Rule, double>) <= max_scalars);
+  static_assert(has_update<Rule> || is_reduced<Rule>, "a rule needs update, or gather and apply");
+  RuleInfo info{};
+  info.name = name;
+  info.title = Rule::title;
+  info.paper = Rule::paper;
+  info.url = Rule::url;
+  info.summary = Rule::summary;
+  info.listed = is_listed<Rule>;
+  info.writes_gradient = writes_gradient<Rule>;
+  info.shape = is_matrix<Rule> ? Shape::matrix : is_reduced<Rule> ? Shape::reduced : Shape::elementwise;
+  info.hypers = detail::describe_hypers(Rule::hypers);
+  info.slots = detail::describe_slots<Rule>();
+  if constexpr (has_needs<Rule>) info.needs.assign(std::begin(Rule::needs), std::end(Rule::needs));
+  info.second_moment = S::second_moment();
+  info.adanorm_slot = S::template index<exp_grad_adanorm_slot> < S::count ? S::template index<exp_grad_adanorm_slot> : -1;
+  if constexpr (has_check<Rule>) info.check = [](const double* h) { return Rule::check(hypers_from<Rule>(h)); };
+  info.gradient_options = [](const double* h) { return gradient_options(hypers_from<Rule>(h)); };
+  info.prepare[0] = &detail::prepare<Rule, float>;
+  info.prepare[1] = &detail::prepare<Rule, double>;
+  info.scalars_size[0] = sizeof(ScalarsOf<Rule, float>);
+  info.scalars_size[1] = sizeof(ScalarsOf<Rule, double>);
+  if constexpr (has_specialize<Rule>) {
+    info.specialize[0] = &detail::specialize<Rule, float>;
+    info.specialize[1] = &detail::specialize<Rule, double>;
+  }
+  if constexpr (is_reduced<Rule>) {
+    static const Reduction reduction = detail::describe_reduction<Rule>();
+    info.reduction = &reduction;
+  }
+  if constexpr (has_init<Rule>) {
+    static const Reduction init = detail::describe_reduction<typename Rule::init>();
+    info.init = &init;
+  }
+  if constexpr (is_matrix<Rule>) {
+    info.max_dimension = Rule::max_dimension;
+    info.due = [](const double* h, double t, bool first) { return Rule::due(hypers_from<Rule>(h), t, first); };
+    info.program = [](const double* h, int order, std::vector<MatrixOperation>& operations) {
+      ProgramBuilder<S> builder(operations);
+      Rule::program(builder, hypers_from<Rule>(h), order);
+    };
+  }
+  return info;
+}
+
+#define OPTIM_DESCRIBE_RULE(NAME)                                                             \
+  namespace optim {                                                                           \
+  RuleInfo describe_##NAME();                                                                 \
+  RuleInfo describe_##NAME() { return describe<rules::NAME>(#NAME); }                         \
+  }
+
+}  // namespace optim

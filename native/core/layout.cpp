@@ -1,0 +1,92 @@
+#include "core/layout.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/error.h"
+
+namespace optim {
+namespace {
+
+Extent extent_of(int rank, const std::int64_t* shape) {
+  Extent extent{rank, 1, 1, 1};
+  for (int i = 0; i < rank; ++i) extent.count *= shape[i];
+  extent.rows = rank >= 2 ? shape[0] : 1;
+  extent.row_length = extent.rows > 0 ? extent.count / extent.rows : 0;
+  return extent;
+}
+
+// Dimensions of more than one element, from the innermost outwards, must each step over exactly those inside them.
+void check_strides(const std::string& what, const Layout& layout, const std::int64_t* strides) {
+  std::array<int, max_rank> order{};
+  int dims = 0;
+  for (int i = 0; i < layout.rank; ++i) {
+    if (layout.shape[i] > 1) order[dims++] = i;
+  }
+  for (int i = 1; i < dims; ++i) {
+    for (int k = i; k > 0 && strides[order[k]] < strides[order[k - 1]]; --k) std::swap(order[k], order[k - 1]);
+  }
+  std::int64_t dense = 1;
+  for (int i = 0; i < dims; ++i) {
+    if (strides[order[i]] != dense) {
+      invalid(what, ".strides[", order[i], "] is ", strides[order[i]], "; the tensor must be dense, where it is ", dense);
+    }
+    dense *= layout.shape[order[i]];
+  }
+  if (layout.rank >= 2 && layout.shape[0] > 1 && order[dims - 1] != 0) {
+    invalid(what, ".strides[0] is ", strides[0], "; dimension 0 must be outermost");
+  }
+}
+
+bool is_row_major(const Layout& layout, const std::int64_t* strides) {
+  std::int64_t expected = 1;
+  for (int i = layout.rank - 1; i >= 0; --i) {
+    if (layout.shape[i] > 1 && strides[i] != expected) return false;
+    expected *= layout.shape[i];
+  }
+  return true;
+}
+
+}  // namespace
+
+DType checked_dtype(const std::string& what, std::int32_t dtype) {
+  if (dtype < 0 || dtype > static_cast<std::int32_t>(DType::bf16)) {
+    invalid(what, " is ", dtype, "; allowed are 0 (F32), 1 (F64), 2 (F16), 3 (BF16)");
+  }
+  return static_cast<DType>(dtype);
+}
+
+Layout checked_layout(const std::string& what, std::int32_t dtype, std::int32_t rank, const std::int64_t* shape,
+                      const std::int64_t* strides) {
+  Layout layout;
+  layout.dtype = checked_dtype(what + ".dtype", dtype);
+  if (rank < 0 || rank > max_rank) invalid(what, ".rank is ", rank, "; allowed are 0 to ", max_rank);
+  layout.rank = rank;
+  std::int64_t count = 1;
+  const std::int64_t largest = std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_of(layout.dtype));
+  for (int i = 0; i < rank; ++i) {
+    if (shape[i] < 0) invalid(what, ".shape[", i, "] is ", shape[i], "; a size is at least 0");
+    if (shape[i] != 0 && count > largest / shape[i]) invalid(what, ".shape has more elements than memory can hold");
+    layout.shape[i] = shape[i];
+    count *= shape[i];
+  }
+  layout.extent = extent_of(rank, layout.shape.data());
+  const bool given = std::any_of(strides, strides + rank, [](std::int64_t stride) { return stride != 0; });
+  if (given && count > 0) {
+    check_strides(what, layout, strides);
+    layout.row_major = is_row_major(layout, strides);
+  }
+  return layout;
+}
+
+Layout row_major(DType dtype, int rank, const std::int64_t* shape) {
+  Layout layout;
+  layout.dtype = dtype;
+  layout.rank = rank;
+  std::copy(shape, shape + rank, layout.shape.begin());
+  layout.extent = extent_of(rank, shape);
+  return layout;
+}
+
+}  // namespace optim

@@ -1,0 +1,34 @@
+// Shape, strides and storage type of a tensor, checked.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/dtype.h"
+#include "core/extent.h"
+
+namespace optim {
+
+constexpr int max_rank = 8;  // OPTIM_MAX_RANK
+
+struct Layout {
+  DType dtype = DType::f32;
+  int rank = 0;
+  std::array<std::int64_t, max_rank> shape{};
+  bool row_major = true;
+  Extent extent{0, 1, 1, 1};
+
+  std::uint64_t bytes() const { return static_cast<std::uint64_t>(extent.count) * size_of(dtype); }
+};
+
+// Throws Error (invalid argument) that begins with `what`, such as "params[3]". strides all 0 means row-major.
+Layout checked_layout(const std::string& what, std::int32_t dtype, std::int32_t rank, const std::int64_t* shape,
+                      const std::int64_t* strides);
+
+DType checked_dtype(const std::string& what, std::int32_t dtype);
+
+// A row-major layout whose shape is known to be valid.
+Layout row_major(DType dtype, int rank, const std::int64_t* shape);
+
+}  // namespace optim

@@ -1,0 +1,146 @@
+// The vocabulary of a rule: everything a header under optimizers/ may use. A rule is a struct named as its file, with
+//
+//   title, paper, url, summary   static constexpr const char*
+//   hypers                   static constexpr auto = hypers(lr = 1e-3, ...)
+//   slots                    static constexpr auto = slots(exp_avg, ...)
+//   Scalars<T>               what depends on the step and the hyper-parameters alone; a plain struct
+//   prepare<T>(h, t)         -> Scalars<T>, once a step, computed in double; t = 1, 2, ...
+//
+// and, by its shape,
+//
+//   update(p, g, s, c)                   elementwise: the whole step of one element. p and g arrive prepared (core/gradient.h).
+//
+//   sum_count, scope, reduced_rank       reduced: a first pass sums over each row or tensor of at least that rank (tensors of
+//   gather(p, g, s, c) -> Terms          lower rank take update); gather updates the state and returns what is to be summed,
+//   close_row(sums, s, c, x)             optional: once a row, in double: derive further sums, update per-row slots
+//   close_tensor(sums, s, c, x)          optional: once a tensor, likewise
+//   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor
+//   apply(p, g, s, c, f)                 the second pass
+//   gather_pass, apply_pass              which streams the passes touch
+//
+//   program(builder, h, order)           matrix: a short program of linear algebra (core/program.h) between two passes:
+//   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
+//   direct(p, g, s, c) -> T              the direction handed to the program beside the gradient, and
+//   update(p, u, s, c)                   the step along what the program made of it.
+//
+// Options: check(h) -> nullptr or what is wrong between several hyper-parameters; specialize(c, s, facts) adapts the scalars
+// to one tensor, s being its slots of shape tensor or scalar; init, a nested reduced rule that runs once before the first step;
+// needs, names of further input streams; max_dimension, of a matrix rule.
+#pragma once
+
+#include <cmath>
+#include <type_traits>
+#include <utility>
+
+#include "core/blocks.h"
+#include "core/config.h"
+#include "core/extent.h"
+#include "core/gradient.h"
+#include "core/hyper.h"
+#include "core/program.h"
+#include "core/slot.h"
+
+namespace optim {
+
+// What is summed in a gather, one number per element and sum, in double as the sums are.
+template <int Count>
+struct Terms {
+  double value[Count];
+};
+
+enum class Scope { row, tensor };
+
+// Streams that a pass reads and writes; what a step must move follows from them.
+struct Pass {
+  bool reads_param, reads_grad, reads_state, writes_param, writes_state;
+};
+
+template <class Rule>
+using HypersOf = std::remove_const_t<decltype(Rule::hypers)>;
+template <class Rule>
+using SlotsOf = std::remove_const_t<decltype(Rule::slots)>;
+template <class Rule, class T>
+using StateOf = typename SlotsOf<Rule>::template Values<T>;
+template <class Rule, class T>
+using ScalarsOf = typename Rule::template Scalars<T>;
+
+namespace detail {
+template <class Rule, class = void>
+struct HasUpdate : std::false_type {};
+template <class Rule>
+struct HasUpdate<Rule, std::void_t<decltype(Rule::update(std::declval<float&>(), std::declval<float&>(),
+                                                         std::declval<StateOf<Rule, float>&>(), std::declval<const ScalarsOf<Rule, float>&>()))>> : std::true_type {};
+template <class Rule, class = void>
+struct IsReduced : std::false_type {};
+template <class Rule>
+struct IsReduced<Rule, std::void_t<decltype(Rule::sum_count)>> : std::true_type {};
+template <class Rule, class = void>
+struct IsMatrix : std::false_type {};
+template <class Rule>
+struct IsMatrix<Rule, std::void_t<decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, 1))>>
+    : std::true_type {};
+template <class Rule, class = void>
+struct HasInit : std::false_type {};
+template <class Rule>
+struct HasInit<Rule, std::void_t<typename Rule::init>> : std::true_type {};
+template <class Rule, class = void>
+struct HasSpecialize : std::false_type {};
+template <class Rule>
+struct HasSpecialize<Rule, std::void_t<decltype(Rule::specialize(std::declval<ScalarsOf<Rule, float>&>(),
+                                                                 std::declval<const StateOf<Rule, double>&>(),
+                                                                 std::declval<const TensorFacts&>()))>> : std::true_type {};
+template <class Rule, class = void>
+struct HasCloseRow : std::false_type {};
+template <class Rule>
+struct HasCloseRow<Rule, std::void_t<decltype(Rule::close_row(std::declval<double*>(), std::declval<StateOf<Rule, double>&>(),
+                                                              std::declval<const ScalarsOf<Rule, double>&>(),
+                                                              std::declval<const Extent&>()))>> : std::true_type {};
+template <class Rule, class = void>
+struct HasCloseTensor : std::false_type {};
+template <class Rule>
+struct HasCloseTensor<
+    Rule, std::void_t<decltype(Rule::close_tensor(std::declval<double*>(), std::declval<StateOf<Rule, double>&>(),
+                                                  std::declval<const ScalarsOf<Rule, double>&>(),
+                                                  std::declval<const Extent&>()))>> : std::true_type {};
+template <class Rule, class = void>
+struct HasCheck : std::false_type {};
+template <class Rule>
+struct HasCheck<Rule, std::void_t<decltype(Rule::check(Rule::hypers))>> : std::true_type {};
+template <class Rule, class = void>
+struct IsListed : std::true_type {};
+template <class Rule>
+struct IsListed<Rule, std::enable_if_t<!Rule::listed>> : std::false_type {};
+template <class Rule, class = void>
+struct WritesGradient : std::false_type {};
+template <class Rule>
+struct WritesGradient<Rule, std::enable_if_t<Rule::writes_gradient>> : std::true_type {};
+template <class Rule, class = void>
+struct HasNeeds : std::false_type {};
+template <class Rule>
+struct HasNeeds<Rule, std::void_t<decltype(Rule::needs)>> : std::true_type {};
+}  // namespace detail
+
+template <class Rule>
+constexpr bool has_update = detail::HasUpdate<Rule>::value;
+template <class Rule>
+constexpr bool is_reduced = detail::IsReduced<Rule>::value;
+template <class Rule>
+constexpr bool is_matrix = detail::IsMatrix<Rule>::value;
+template <class Rule>
+constexpr bool has_init = detail::HasInit<Rule>::value;
+template <class Rule>
+constexpr bool has_specialize = detail::HasSpecialize<Rule>::value;
+template <class Rule>
+constexpr bool has_close_row = detail::HasCloseRow<Rule>::value;
+template <class Rule>
+constexpr bool has_close_tensor = detail::HasCloseTensor<Rule>::value;
+template <class Rule>
+constexpr bool has_check = detail::HasCheck<Rule>::value;
+template <class Rule>
+constexpr bool is_listed = detail::IsListed<Rule>::value;
+template <class Rule>
+constexpr bool writes_gradient = detail::WritesGradient<Rule>::value;
+template <class Rule>
+constexpr bool has_needs = detail::HasNeeds<Rule>::value;
+
+}  // namespace optim

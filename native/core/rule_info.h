@@ -1,0 +1,82 @@
+// A rule as engines and bindings see it: its schema, and its host functions with the types erased. Kernels are compiled per
+// engine and found by the rule's index in the registry.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "core/extent.h"
+#include "core/gradient.h"
+#include "core/program.h"
+#include "core/range.h"
+#include "core/rule.h"
+#include "core/slot.h"
+
+namespace optim {
+
+constexpr int max_slots = 8;              // of one rule
+constexpr int max_hypers = 32;
+constexpr int max_sums = 8;               // of one reduced rule
+constexpr std::size_t max_scalars = 256;  // bytes of Scalars<double>
+constexpr std::size_t max_factors = 64;   // bytes of Factors<double>
+
+struct HyperInfo {
+  const char* name;
+  const char* doc;
+  Range range;
+  double default_value;
+};
+
+enum class Shape { elementwise, reduced, matrix };
+
+// Functions that exist for float and for double, in that order.
+template <class Function>
+using ByPrecision = Function[2];
+
+// A reduced rule, or the initialization of any rule.
+struct Reduction {
+  int sum_count;
+  Scope scope;
+  int reduced_rank;
+  Pass (*gather_pass)(const double* hypers);
+  Pass (*apply_pass)(const double* hypers);
+  void (*close_row)(double* sums, double* slots, const void* scalars, const Extent&);     // may be null; scalars in double
+  void (*close_tensor)(double* sums, double* slots, const void* scalars, const Extent&);  // may be null
+  ByPrecision<void (*)(const double* row, const double* tensor, const void* scalars, const Extent&, void* factors)> finish;
+};
+
+struct RuleInfo {
+  const char* name;
+  const char* title;
+  const char* paper;
+  const char* url;
+  const char* summary;
+  bool listed;
+  bool writes_gradient;
+  Shape shape;
+  std::vector<HyperInfo> hypers;
+  std::vector<SlotInfo> slots;
+  std::vector<const char*> needs;
+  int second_moment;                          // slot of that role with one value per element; -1: none
+  int adanorm_slot;                           // AdaNorm's average; -1: none
+  int max_dimension;                          // of a matrix rule
+
+  const char* (*check)(const double* hypers);  // may be null; returns null or what is wrong
+  GradientOptions (*gradient_options)(const double* hypers);
+  ByPrecision<void (*)(const double* hypers, double t, void* scalars)> prepare;
+  ByPrecision<void (*)(void* scalars, const double* slots, const TensorFacts&)> specialize;  // may be null
+  ByPrecision<std::size_t> scalars_size;
+
+  const Reduction* reduction;  // null unless reduced
+  const Reduction* init;       // null without an initialization
+
+  unsigned (*due)(const double* hypers, double t, bool first_step);                              // null unless matrix
+  void (*program)(const double* hypers, int order, std::vector<MatrixOperation>& operations);  // null unless matrix
+
+  bool slot_exists(int slot, const double* hyper) const { return slots[slot].when < 0 || hyper[slots[slot].when] != 0; }
+  int hyper_index(const std::string& hyper) const;  // -1: none
+  int first_moment() const;                          // slot of that role; -1: none
+};
+
+}  // namespace optim

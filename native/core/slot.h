@@ -1,0 +1,132 @@
+// State slots: what a rule remembers between steps. A rule lists them as `slots(exp_avg, max_exp_avg_sq.when(ams_bound))` and
+// reads and writes one element as `s[exp_avg]`. Names are those of PyTorch's state dictionaries.
+#pragma once
+
+#include "core/hyper.h"
+
+namespace optim {
+
+enum class SlotShape {
+  param,   // the shape of the parameter
+  row,     // one number per row: (d0, 1, ..., 1)
+  unit,    // as row for rank >= 2, as param below: the unit of a rule that treats vectors element by element
+  tensor,  // one number: (1)
+  scalar,  // one number: ()
+  matrix,  // one square matrix per dimension, names suffixed _0, _1, ...
+};
+
+enum class Initial { zero, param, identity };       // identity: hyper-parameter matrix_eps times the unit matrix
+enum class Role { none, first_moment, second_moment };  // what Lookahead pulls back and what stable weight decay averages
+
+struct SlotInfo {
+  const char* name;
+  const char* doc;
+  SlotShape shape;
+  Initial initial;
+  Role role;
+  int when;  // index of the hyper-parameter that must be non-zero for the slot to exist; -1: it always does
+};
+
+template <class Slot, class Hyper>
+struct Conditional {};
+
+template <class Self>
+struct SlotTag {
+  template <class Hyper>
+  constexpr Conditional<Self, Hyper> when(Hyper) const {
+    return {};
+  }
+};
+
+#define OPTIM_SLOT(NAME, SHAPE, INITIAL, ROLE, DOC)            \
+  struct NAME##_slot : SlotTag<NAME##_slot> {                  \
+    static constexpr const char* name = #NAME;                 \
+    static constexpr const char* doc = DOC;                    \
+    static constexpr SlotShape shape = SlotShape::SHAPE;       \
+    static constexpr Initial initial = Initial::INITIAL;       \
+    static constexpr Role role = Role::ROLE;                   \
+  };                                                           \
+  OPTIM_TAG NAME##_slot NAME {}
+
+// The slots of a rule. The two packs run in step; Always marks a slot without condition.
+struct Always {};
+template <class Slot, class Hyper>
+struct Entry {};
+
+template <class... E>
+struct Slots;
+template <class... Slot, class... Hyper>
+struct Slots<Entry<Slot, Hyper>...> {
+  static constexpr int count = sizeof...(Slot);
+
+  template <class Wanted>
+  static constexpr int index = IndexOf<Wanted, Slot...>::value;
+
+  // SlotInfo of each slot, for a rule whose hyper-parameters are H.
+  template <class H>
+  static constexpr void describe(const H&, SlotInfo* out) {
+    int i = 0;
+    ((out[i++] = SlotInfo{Slot::name, Slot::doc, Slot::shape, Slot::initial, Slot::role, condition<Hyper>(H{})}), ...);
+  }
+
+  // Values of the slots at one element (or of one row, or of one tensor).
+  template <class T>
+  struct Values {
+    T value[count > 0 ? count : 1];
+
+    template <class Wanted>
+    OPTIM_FN T& operator[](Wanted) {
+      static_assert(index<Wanted> < count, "the rule does not list this slot");
+      return value[index<Wanted>];
+    }
+    template <class Wanted>
+    OPTIM_FN const T& operator[](Wanted) const {
+      static_assert(index<Wanted> < count, "the rule does not list this slot");
+      return value[index<Wanted>];
+    }
+  };
+
+  // Whether slot I has one value per element; `vectors` says how a slot of shape `unit` counts.
+  template <int I>
+  static constexpr bool per_element(bool vectors) {
+    constexpr SlotShape shapes[] = {Slot::shape..., SlotShape::scalar};
+    return shapes[I] == SlotShape::param || (vectors && shapes[I] == SlotShape::unit);
+  }
+
+  static constexpr int second_moment() {
+    int i = 0, found = -1;
+    ((found = Slot::role == Role::second_moment && Slot::shape == SlotShape::param ? i : found, ++i), ...);
+    return found;
+  }
+
+ private:
+  template <class Condition, class... Tag>
+  static constexpr int condition(const Hypers<Tag...>&) {
+    return IndexOf<Condition, Tag...>::value < static_cast<int>(sizeof...(Tag)) ? IndexOf<Condition, Tag...>::value : -1;
+  }
+};
+
+namespace detail {
+template <class Slot>
+constexpr Entry<Slot, Always> entry(const SlotTag<Slot>&) {
+  return {};
+}
+template <class Slot, class Hyper>
+constexpr Entry<Slot, Hyper> entry(const Conditional<Slot, Hyper>&) {
+  return {};
+}
+}  // namespace detail
+
+template <class... S>
+constexpr Slots<decltype(detail::entry(S{}))...> slots(S...) {
+  return {};
+}
+
+// Slots that mean the same wherever a rule lists them.
+OPTIM_SLOT(momentum_buffer, param, zero, first_moment, "Momentum.");
+OPTIM_SLOT(exp_avg, param, zero, first_moment, "Moving average of the gradient.");
+OPTIM_SLOT(exp_avg_sq, param, zero, second_moment, "Moving average of the squared gradient.");
+OPTIM_SLOT(max_exp_avg_sq, param, zero, none, "Running maximum of exp_avg_sq.");
+OPTIM_SLOT(exp_grad_adanorm, tensor, zero, none, "AdaNorm's moving average of the gradient's norm.");
+
+}  // namespace optim

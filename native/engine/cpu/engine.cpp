@@ -1,0 +1,52 @@
+// The CPU engine: memory of the process, threads of OpenMP.
+#include <omp.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "core/error.h"
+#include "engine/cpu/executor.h"
+#include "engine/engine.h"
+
+namespace optim {
+namespace {
+
+class CpuEngine : public Engine {
+ public:
+  explicit CpuEngine(int threads) : threads_(threads > 0 ? threads : omp_get_num_procs()) {
+    description_ = message("CPU, ", cpu::Kernels::for_this_processor().instruction_set(), " kernels, ", threads_,
+                           threads_ == 1 ? " thread" : " threads");
+  }
+
+  const std::string& description() const override { return description_; }
+  void set_stream(void* stream) override {
+    if (stream != nullptr) invalid("stream is not NULL; a CPU engine has no streams");
+  }
+  void synchronize() override {}
+
+  void* allocate(std::uint64_t bytes) override {
+    constexpr std::uint64_t alignment = 256;
+    const std::uint64_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void* const buffer = rounded < bytes ? nullptr : std::aligned_alloc(alignment, rounded);
+    if (buffer == nullptr) throw Error(Status::out_of_memory, message("no memory for a buffer of ", bytes, " bytes"));
+    std::memset(buffer, 0, rounded);
+    return buffer;
+  }
+  void release(void* buffer) override { std::free(buffer); }
+  void copy(void* destination, const void* source, std::uint64_t bytes) override { std::memmove(destination, source, bytes); }
+  bool owns_address(const void*) const override { return true; }
+
+  std::unique_ptr<Executor> make_executor(const Plan& plan) override {
+    return std::make_unique<cpu::CpuExecutor>(plan, threads_);
+  }
+
+ private:
+  int threads_;
+  std::string description_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_cpu_engine(int threads) { return std::make_unique<CpuEngine>(threads); }
+
+}  // namespace optim

@@ -1,0 +1,242 @@
+#include "engine/cpu/executor.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/codec.h"
+#include "helpers/lookahead.h"
+
+namespace optim::cpu {
+namespace {
+
+// A buffer of count elements becomes the parameter's values, in the slot's storage type.
+void copy_param(const PlanTensor& tensor, const Slot& slot, const GenericKernels& kernels) {
+  const std::int64_t count = slot.layout.extent.count;
+  if (tensor.param.dtype == slot.layout.dtype) {
+    std::memcpy(slot.data, tensor.param_data, slot.layout.bytes());
+    return;
+  }
+  // Different types are among f32, f16 and bf16: go through f32.
+  std::vector<float> wide;
+  const auto* values = static_cast<const float*>(tensor.param_data);
+  if (tensor.param.dtype != DType::f32) {
+    wide.resize(static_cast<std::size_t>(count));
+    kernels.widen[static_cast<int>(tensor.param.dtype)](tensor.param_data, wide.data(), count);
+    values = wide.data();
+  }
+  if (slot.layout.dtype == DType::f32) {
+    std::memcpy(slot.data, values, slot.layout.bytes());
+  } else {
+    kernels.narrow[static_cast<int>(slot.layout.dtype)](values, slot.data, count);
+  }
+}
+
+void fill_identity(const Slot& slot, double value) {
+  const std::int64_t n = slot.layout.shape[0];
+  std::memset(slot.data, 0, slot.layout.bytes());
+  for (std::int64_t i = 0; i < n; ++i) {
+    if (slot.layout.dtype == DType::f64) {
+      static_cast<double*>(slot.data)[i * n + i] = value;
+    } else {
+      static_cast<float*>(slot.data)[i * n + i] = static_cast<float>(value);
+    }
+  }
+}
+
+}  // namespace
+
+CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(plan, threads) {
+  for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
+  if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<CpuMatrixProgram>(plan);
+}
+
+void CpuExecutor::hypers_changed(int group) {
+  state_.groups[group].options = plan_.rule().gradient_options(plan_.hypers()[group].data());
+}
+
+void CpuExecutor::rebind() {
+  state_.streams.clear();
+  update_tiling_ = Tiling(tile_length);
+  workspace_begin_.clear();
+  std::int64_t elements = 0;
+  for (const PlanTensor& tensor : plan_.tensors()) {
+    state_.streams.emplace_back(tensor, plan_.rule());
+    update_tiling_.add(tensor.param.extent, false, tensor.present() && !plan_.reduces(tensor));
+    workspace_begin_.push_back(elements);
+    if (tensor.present()) elements += tensor.param.extent.count;
+  }
+  prelude_.rebind(state_);
+  if (const Reduction* reduction = plan_.rule().reduction) {
+    reduced_.rebind(state_, *reduction, [&](const PlanTensor& t) { return t.present() && plan_.reduces(t); });
+  }
+  if (matrix_ != nullptr) {
+    prepared_.resize(static_cast<std::size_t>(elements) * state_.element_size());
+    direction_.resize(prepared_.size());
+  }
+}
+
+void CpuExecutor::set_step_count(int group, std::int64_t step) {
+  state_.groups[group].step = step;
+  for (std::size_t i = 0; i < plan_.tensors().size(); ++i) {
+    if (plan_.tensors()[i].group == group) state_.stepped[i] = step > 0;
+  }
+}
+
+void CpuExecutor::prepare(GroupStep& group, const HyperRow& hypers, std::int64_t step) {
+  group.step = step;
+  for (int precision = 0; precision < 2; ++precision) {
+    plan_.rule().prepare[precision](hypers.data(), static_cast<double>(step), group.scalars[precision].bytes);
+  }
+}
+
+void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
+  if (slot.layout.extent.count == 0) return;
+  switch (slot.initial) {
+    case Initial::zero: std::memset(slot.data, 0, slot.layout.bytes()); break;
+    case Initial::param: copy_param(tensor, slot, state_.kernels.generic()); break;
+    case Initial::identity:
+      fill_identity(slot, plan_.hypers()[tensor.group][plan_.rule().hyper_index("matrix_eps")]);
+      break;
+  }
+}
+
+void CpuExecutor::init_states() {
+  for (const PlanTensor& tensor : plan_.tensors()) {
+    for (const Slot& slot : tensor.slots) {
+      if (slot.rule_slot >= 0) fill_slot(tensor, slot);
+    }
+  }
+  if (const Reduction* init = plan_.rule().init) {
+    for (std::size_t i = 0; i < state_.groups.size(); ++i) prepare(state_.groups[i], plan_.hypers()[i], 1);
+    state_.rows.clear();  // the parameters as they are
+    state_.tensors.assign(state_.tensors.size(), TensorMap::identity());
+    ReducedPass pass;
+    pass.rebind(state_, *init, [&](const PlanTensor& t) { return t.param.extent.rank >= init->reduced_rank; });
+    const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
+    pass.run(state_, kernels.init_gather, kernels.init_apply, [](const Tile&, OpenTile&) {});
+    prelude_.rebind(state_);
+  }
+  for (const PlanTensor& tensor : plan_.tensors()) {
+    for (const Slot& slot : tensor.slots) {
+      if (slot.rule_slot < 0) fill_slot(tensor, slot);
+    }
+  }
+  for (std::size_t i = 0; i < state_.groups.size(); ++i) set_step_count(static_cast<int>(i), 0);
+}
+
+void CpuExecutor::step(const StepInputs& inputs) {
+  if (inputs.found_inf != nullptr && *inputs.found_inf != 0) return;
+  state_.unscale = inputs.grad_scale != nullptr ? 1 / static_cast<double>(*inputs.grad_scale) : 1;
+  if (plan_.needs_moments() || inputs.overflow != nullptr) {
+    prelude_.measure(state_);
+    const bool overflow = state_.facts.nonfinite > 0;
+    if (overflow && inputs.overflow != nullptr) *inputs.overflow = 1;
+    if (overflow && plan_.helpers().skip_nonfinite) return;
+  }
+  state_.pulls_back = false;
+  for (std::size_t i = 0; i < state_.groups.size(); ++i) {
+    GroupStep& group = state_.groups[i];
+    prepare(group, plan_.hypers()[i], group.step + 1);
+    group.looks_ahead = lookahead_due(static_cast<double>(group.step), plan_.helpers().lookahead_k);
+    state_.pulls_back |= group.looks_ahead && plan_.helpers().pullback != Pullback::none;
+  }
+  if (plan_.needs_moments()) prelude_.compose(state_);
+  if (plan_.needs_second_moment()) prelude_.probe_second_moment(state_);
+  if (plan_.needs_second_moment() || plan_.helpers().norm_loss_factor > 0) prelude_.decay(state_);
+
+  if (matrix_ != nullptr) {
+    update_matrix();
+  } else {
+    update();
+  }
+  if (plan_.rule().reduction != nullptr) {
+    const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
+    reduced_.run(state_, kernels.gather, kernels.apply, [this](const Tile& tile, OpenTile& open) { look_ahead(tile, open); });
+  }
+  for (std::size_t i = 0; i < plan_.tensors().size(); ++i) state_.stepped[i] |= plan_.tensors()[i].present();
+}
+
+void CpuExecutor::look_ahead(const Tile& tile, OpenTile& open) {
+  if (!state_.groups[plan_.tensors()[tile.tensor].group].looks_ahead) return;
+  LookaheadPiece piece = open.lookahead(plan_.rule().first_moment());
+  piece.alpha = plan_.helpers().lookahead_alpha;
+  piece.pullback = plan_.helpers().pullback;
+  state_.kernels.generic().lookahead[state_.in_double](piece);
+}
+
+char* CpuExecutor::workspace(std::vector<char>& memory, const Tile& tile) {
+  return memory.data() + static_cast<std::size_t>(workspace_begin_[tile.tensor] + tile.begin) * state_.element_size();
+}
+
+// Runs a kernel over the parts of a tile. from_direction: a matrix rule's update, along the direction that its program left.
+void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open, bool from_direction) {
+  const ScalarBytes scalars = state_.scalars(tile.tensor, state_.in_double);
+  state_.for_parts(tile, state_.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
+    MapStorage map = state_.map(tile.tensor, row);
+    Piece piece = open.part(offset, count);
+    piece.scalars = scalars.bytes;
+    piece.map = &map;
+    if (matrix_ != nullptr) {
+      const std::size_t at = static_cast<std::size_t>(offset) * state_.element_size();
+      piece.direction = workspace(direction_, tile) + at;
+      piece.prepared = workspace(prepared_, tile) + at;
+    }
+    if (from_direction) {
+      piece.grad = piece.direction;
+      constexpr double none = std::numeric_limits<double>::infinity();
+      if (state_.in_double) {
+        map.in_double = {1, none, 1, 0, 0, map.in_double.param_scale};
+      } else {
+        map.in_float = {1, static_cast<float>(none), 1, 0, 0, map.in_float.param_scale};
+      }
+    }
+    kernel(piece);
+  });
+}
+
+void CpuExecutor::update() {
+  const PieceKernel kernel = state_.kernels.rule(plan_.rule_index()).update[state_.in_double];
+  const Pass pass{true, true, true, true, true};
+  state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
+    OpenTile open(state_.streams[tile.tensor], tile, pass, plan_.rule().writes_gradient, state_.slots(), state_.in_double,
+                  state_.kernels.generic(), scratch);
+    run_piece(kernel, tile, open, false);
+    look_ahead(tile, open);
+    open.close();
+  });
+}
+
+void CpuExecutor::update_matrix() {
+  const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
+  const auto run = [&](PieceKernel kernel, const Pass& pass, bool from_direction) {
+    state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
+      OpenTile open(state_.streams[tile.tensor], tile, pass, false, state_.slots(), state_.in_double, state_.kernels.generic(),
+                    scratch);
+      run_piece(kernel, tile, open, from_direction);
+      if (from_direction) look_ahead(tile, open);
+      open.close();
+    });
+  };
+  run(kernels.direct[state_.in_double], {true, true, true, false, true}, false);
+  const auto tensors = static_cast<std::int64_t>(plan_.tensors().size());
+#pragma omp parallel for schedule(dynamic) num_threads(state_.threads) if (tensors > 1)
+  for (std::int64_t i = 0; i < tensors; ++i) {
+    const PlanTensor& tensor = plan_.tensors()[i];
+    if (!tensor.present()) continue;
+    const GroupStep& group = state_.groups[tensor.group];
+    const unsigned due =
+        plan_.rule().due(plan_.hypers()[tensor.group].data(), static_cast<double>(group.step), state_.stepped[i] == 0);
+    const std::size_t begin = static_cast<std::size_t>(workspace_begin_[i]);
+    if (state_.in_double) {
+      matrix_->run<double>(static_cast<std::size_t>(i), reinterpret_cast<const double*>(prepared_.data()) + begin,
+                           reinterpret_cast<double*>(direction_.data()) + begin, due);
+    } else {
+      matrix_->run<float>(static_cast<std::size_t>(i), reinterpret_cast<const float*>(prepared_.data()) + begin,
+                          reinterpret_cast<float*>(direction_.data()) + begin, due);
+    }
+  }
+  run(kernels.update[state_.in_double], {true, false, true, true, true}, true);
+}
+
+}  // namespace optim::cpu

@@ -1,0 +1,46 @@
+// The steps of one plan on the CPU.
+#pragma once
+
+#include <memory>
+
+#include "engine/cpu/matrix_program.h"
+#include "engine/cpu/prelude.h"
+#include "engine/cpu/reduced_pass.h"
+#include "engine/cpu/step_state.h"
+#include "engine/engine.h"
+
+namespace optim::cpu {
+
+class CpuExecutor : public Executor {
+ public:
+  CpuExecutor(const Plan& plan, int threads);
+
+  void rebind() override;
+  void hypers_changed(int group) override;
+  void init_states() override;
+  void step(const StepInputs& inputs) override;
+  std::int64_t step_count(int group) override { return state_.groups[group].step; }
+  void set_step_count(int group, std::int64_t step) override;
+  GlobalFacts global_facts() override { return state_.facts; }
+  std::vector<Moments> row_moments() override { return state_.moments; }
+
+ private:
+  void prepare(GroupStep& group, const HyperRow& hypers, std::int64_t step);
+  void fill_slot(const PlanTensor& tensor, const Slot& slot);
+  void update();
+  void update_matrix();
+  void look_ahead(const Tile& tile, OpenTile& open);
+  void run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open, bool from_direction);
+  char* workspace(std::vector<char>& memory, const Tile& tile);
+
+  const Plan& plan_;
+  StepState state_;
+  Prelude prelude_;
+  Tiling update_tiling_;  // tensors that the rule's update steps
+  ReducedPass reduced_;
+  std::unique_ptr<CpuMatrixProgram> matrix_;
+  std::vector<char> prepared_, direction_;     // a matrix rule's gradients and directions
+  std::vector<std::int64_t> workspace_begin_;  // of each tensor, in elements
+};
+
+}  // namespace optim::cpu

@@ -1,0 +1,118 @@
+// The loops that belong to no rule, compiled once per instruction set.
+#include <cmath>
+
+#include "core/codec.h"
+#include "core/gradient.h"
+#include "engine/cpu/kernels.h"
+#include "engine/cpu/lanes.h"
+#include "helpers/lookahead.h"
+
+namespace optim::cpu {
+namespace {
+
+void widen_f16_all(const void* stored, float* wide, std::int64_t count) {
+  const auto* source = static_cast<const std::uint16_t*>(stored);
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < count; ++i) wide[i] = widen_f16(source[i]);
+}
+
+void widen_bf16_all(const void* stored, float* wide, std::int64_t count) {
+  const auto* source = static_cast<const std::uint16_t*>(stored);
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < count; ++i) wide[i] = widen_bf16(source[i]);
+}
+
+void narrow_f16_all(const float* wide, void* stored, std::int64_t count) {
+  auto* target = static_cast<std::uint16_t*>(stored);
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < count; ++i) target[i] = narrow_f16(wide[i]);
+}
+
+void narrow_bf16_all(const float* wide, void* stored, std::int64_t count) {
+  auto* target = static_cast<std::uint16_t*>(stored);
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < count; ++i) target[i] = narrow_bf16(wide[i]);
+}
+
+// The piece is in the first-level cache for the second loop, which centres: no cancellation.
+template <class T>
+Moments moments(const void* grads, const void* params, std::int64_t count, double unscale, double clip) {
+  const T* const grad = static_cast<const T*>(grads);
+  const T* const param = static_cast<const T*>(params);
+  GradientMap<T> map{};
+  map.unscale = T(unscale);
+  map.clip = T(clip);
+
+  // Sums of differences from the first element: a constant row has exactly that mean.
+  const double shift = count > 0 ? static_cast<double>(map.clipped(grad[0])) : 0;
+  enum { sum, abs_sum, nonfinite, param_sum, param_sq, cross, count_of_sums };
+  Lanes<count_of_sums> lanes;
+  double largest[lane_count] = {};
+  for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+    const double g = static_cast<double>(map.clipped(grad[i]));
+    const double magnitude = std::fabs(g);
+    lanes.value[sum][lane] += g - shift;
+    lanes.value[abs_sum][lane] += magnitude;
+    // Infinity minus itself is NaN, which no comparison holds for.
+    lanes.value[nonfinite][lane] += g - g == 0 ? 0.0 : 1.0;
+    largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
+  });
+  if (param != nullptr) {
+    for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+      const double g = static_cast<double>(map.clipped(grad[i]));
+      const double p = static_cast<double>(param[i]);
+      lanes.value[param_sum][lane] += p;
+      lanes.value[param_sq][lane] += p * p;
+      lanes.value[cross][lane] += g * p;
+    });
+  }
+  double sums[count_of_sums] = {};
+  lanes.add_to(sums);
+
+  Moments m{};
+  m.count = static_cast<double>(count);
+  m.mean = count > 0 ? shift + sums[sum] / m.count : 0;
+  Lanes<1> centred;
+  for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+    const double d = static_cast<double>(map.clipped(grad[i])) - m.mean;
+    centred.value[0][lane] += d * d;
+  });
+  centred.add_to(&m.m2);
+  m.abs_sum = sums[abs_sum];
+  for (double value : largest) m.abs_max = value > m.abs_max ? value : m.abs_max;
+  m.nonfinite = sums[nonfinite];
+  m.param_sum = sums[param_sum];
+  m.param_sq = sums[param_sq];
+  m.cross = sums[cross];
+  return m;
+}
+
+template <class T>
+void lookahead(const LookaheadPiece& piece) {
+  const LookaheadBlend<T> blend{T(piece.alpha), piece.pullback};
+  T* const param = static_cast<T*>(piece.param);
+  T* const slow = static_cast<T*>(piece.slow);
+  T* const momentum = static_cast<T*>(piece.momentum);
+  T* const slow_momentum = static_cast<T*>(piece.slow_momentum);
+  for (std::int64_t i = 0; i < piece.count; ++i) {
+    T m = momentum != nullptr ? momentum[i] : T(0);
+    T slow_m = slow_momentum != nullptr ? slow_momentum[i] : T(0);
+    blend.apply(param[i], slow[i], m, slow_m);
+    if (momentum != nullptr) momentum[i] = m;
+    if (slow_momentum != nullptr) slow_momentum[i] = slow_m;
+  }
+}
+
+}  // namespace
+
+#define OPTIM_CPU_PASTE(ISA) generic_kernels_##ISA
+#define OPTIM_CPU_TABLE(ISA) OPTIM_CPU_PASTE(ISA)
+extern const GenericKernels OPTIM_CPU_TABLE(OPTIM_ISA);
+const GenericKernels OPTIM_CPU_TABLE(OPTIM_ISA) = {
+    {nullptr, nullptr, &widen_f16_all, &widen_bf16_all},
+    {nullptr, nullptr, &narrow_f16_all, &narrow_bf16_all},
+    {&moments<float>, &moments<double>},
+    {&lookahead<float>, &lookahead<double>},
+};
+
+}  // namespace optim::cpu

@@ -1,0 +1,70 @@
+// The compiled loops of the CPU engine: tables of functions, one table for every rule and instruction set. A kernel works on a piece
+// of one tile in the arithmetic of the step (float or double); storage types were widened before it and are narrowed after.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+#include "core/moments.h"
+#include "core/rule_info.h"
+#include "helpers/settings.h"
+
+namespace optim::cpu {
+
+struct Piece {
+  std::int64_t count;
+  void* param;
+  void* grad;
+  void* state[max_slots];  // of slots with one value per element; others are not touched
+  const void* scalars;     // Scalars<T>
+  const void* map;         // GradientMap<T>
+  const void* factors;     // Factors<T>, in apply
+  void* direction;         // T, written by direct beside the prepared gradient
+  void* prepared;
+  double* sums;            // added to by gather and probe
+};
+
+using PieceKernel = void (*)(const Piece&);
+
+struct RuleKernels {
+  ByPrecision<PieceKernel> update;
+  ByPrecision<PieceKernel> gather, apply;            // reduced rules
+  ByPrecision<PieceKernel> init_gather, init_apply;  // rules with an initialization
+  ByPrecision<PieceKernel> direct;                   // matrix rules
+  ByPrecision<PieceKernel> probe;                    // sums the second moment as it will be after the step
+};
+
+struct LookaheadPiece {
+  std::int64_t count;
+  void* param;
+  void* slow;
+  void* momentum;       // may be null
+  void* slow_momentum;  // may be null
+  double alpha;
+  Pullback pullback;
+};
+
+struct GenericKernels {
+  void (*widen[4])(const void* stored, float* wide, std::int64_t count);  // by DType; null for f32 and f64
+  void (*narrow[4])(const float* wide, void* stored, std::int64_t count);
+  // Moments of gradients (unscaled and clipped) and, unless param is null, of parameters.
+  ByPrecision<Moments (*)(const void* grad, const void* param, std::int64_t count, double unscale, double clip)> moments;
+  ByPrecision<void (*)(const LookaheadPiece&)> lookahead;
+};
+
+// The kernels of one instruction set.
+class Kernels {
+ public:
+  // The best this processor can run; the environment variable OPTIM_CPU_ISA (v2, v3, v4) asks for a lesser one.
+  static Kernels for_this_processor();
+
+  const char* instruction_set() const;
+  const GenericKernels& generic() const;
+  const RuleKernels& rule(int index) const;  // index in the registry
+
+ private:
+  explicit Kernels(int isa) : isa_(isa) {}
+  int isa_;
+};
+
+}  // namespace optim::cpu

@@ -1,0 +1,22 @@
+// Tiles on threads: each thread takes one contiguous run of tiles, so that its memory is contiguous too.
+#pragma once
+
+#include <omp.h>
+
+#include "engine/cpu/step_state.h"
+
+namespace optim::cpu {
+
+template <class Body>
+void StepState::for_tiles(const Tiling& tiling, const Body& body) {
+  const auto count = static_cast<std::int64_t>(tiling.tiles.size());
+  const bool worthwhile = count >= 8 && threads > 1;  // below about 16,384 elements a parallel region costs more than it gains
+#pragma omp parallel num_threads(threads) if (worthwhile)
+  {
+    Scratch& room = scratch[omp_get_thread_num()];
+#pragma omp for schedule(static)
+    for (std::int64_t i = 0; i < count; ++i) body(tiling.tiles[i], room);
+  }
+}
+
+}  // namespace optim::cpu

@@ -1,0 +1,126 @@
+#include "engine/cpu/prelude.h"
+
+#include <limits>
+
+namespace optim::cpu {
+namespace {
+
+constexpr std::int64_t many_units = 1024;
+
+// body(row index among all, row within the tensor) for the units of one tensor.
+template <class Body>
+void for_units(const TiledTensor& tensor, const Body& body) {
+  for (std::int64_t unit = 0; unit < tensor.units; ++unit) body(tensor.first_unit + unit, unit);
+}
+
+}  // namespace
+
+void Prelude::rebind(StepState& state) {
+  const HelperSettings& helpers = state.plan.helpers();
+  bool rule_centralizes = false;
+  for (const GroupStep& group : state.groups) rule_centralizes = rule_centralizes || group.options.centralize;
+  state.by_row = helpers.agc_clip_val > 0 || helpers.centralize || (helpers.normalize && helpers.normalize_channels) ||
+                 helpers.norm_loss_factor > 0 || rule_centralizes;
+  tiling_ = Tiling(tile_length);
+  state.first_row.clear();
+  for (const PlanTensor& tensor : state.plan.tensors()) {
+    state.first_row.push_back(tiling_.units);
+    tiling_.add(tensor.param.extent, state.by_row, tensor.present());
+  }
+  const auto units = static_cast<std::size_t>(tiling_.units);
+  partials_.assign(static_cast<std::size_t>(tiling_.partials), Moments{});
+  probes_.assign(tiling_.tiles.size(), 0);
+  state.moments.assign(units, Moments{});
+  state.rows.assign(units, RowMap::identity());
+}
+
+void Prelude::measure(StepState& state) {
+  const double clip = state.plan.helpers().clip_value > 0 ? state.plan.helpers().clip_value
+                                                          : std::numeric_limits<double>::infinity();
+  const bool with_params = state.plan.needs_param_moments();
+  const GenericKernels& kernels = state.kernels.generic();
+  const auto moments = kernels.moments[state.in_double];
+  const Pass reads{with_params, true, false, false, false};
+  state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
+    const OpenTile open(state.streams[tile.tensor], tile, reads, false, 0, state.in_double, kernels, scratch);
+    state.for_parts(tile, state.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t unit) {
+      const Piece piece = open.part(offset, count);
+      partials_[tile.partial + (unit - tile.unit)] =
+          moments(piece.grad, with_params ? piece.param : nullptr, count, state.unscale, clip);
+    });
+  });
+  state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {
+    const TiledTensor& tensor = tiling_.tensors[i];
+    for_units(tensor, [&](std::int64_t row, std::int64_t unit) {
+      Moments merged{};
+      const std::int64_t first = tensor.first_partial + unit * tensor.partials_per_unit;
+      for (std::int64_t k = 0; k < tensor.partials_per_unit; ++k) merged.merge(partials_[first + k]);
+      state.moments[row] = merged;
+    });
+  });
+  Moments all{};
+  for (const Moments& row : state.moments) all.merge(row);
+  begin_global(state.facts, all, state.plan.helpers());
+}
+
+void Prelude::compose(StepState& state) {
+  const HelperSettings& helpers = state.plan.helpers();
+  state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {
+    const PlanTensor& tensor = state.plan.tensors()[i];
+    const GradientOptions& options = state.groups[tensor.group].options;
+    Moments mapped{};
+    for_units(tiling_.tensors[i], [&](std::int64_t row, std::int64_t) {
+      state.rows[row] = row_stage(state.moments[row], tensor.param.extent, state.facts, options, helpers);
+      mapped.merge(mapped_moments(state.moments[row], state.rows[row]));
+    });
+    state.tensors[i] = tensor_stage(mapped, tensor.param.extent, helpers);
+  });
+  state.facts.mapped_sum_sq = 0;
+  for (const TensorMap& tensor : state.tensors) state.facts.mapped_sum_sq += tensor.sum_sq;
+
+  for (std::size_t i = 0; i < state.tensors.size(); ++i) {
+    const PlanTensor& tensor = state.plan.tensors()[i];
+    const GradientOptions& options = state.groups[tensor.group].options;
+    if (!options.adanorm || !tensor.present()) continue;
+    double slots[max_slots] = {};
+    load_unit_slots(tensor, state.rule(), 0, slots);
+    adanorm_stage(state.tensors[i], slots[state.rule().adanorm_slot], state.facts, options);
+    store_unit_slots(tensor, state.rule(), 0, slots);
+  }
+}
+
+void Prelude::probe_second_moment(StepState& state) {
+  const Pass reads{true, true, true, false, false};
+  const auto probe = state.kernels.rule(state.plan.rule_index()).probe[state.in_double];
+  state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
+    const OpenTile open(state.streams[tile.tensor], tile, reads, false, state.slots(), state.in_double, state.kernels.generic(),
+                        scratch);
+    const ScalarBytes scalars = state.scalars(tile.tensor, state.in_double);
+    double sum = 0;
+    state.for_parts(tile, state.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
+      const MapStorage map = state.map(tile.tensor, row);
+      Piece piece = open.part(offset, count);
+      piece.scalars = scalars.bytes;
+      piece.map = &map;
+      piece.sums = &sum;
+      probe(piece);
+    });
+    probes_[&tile - tiling_.tiles.data()] = sum;
+  });
+  state.facts.second_moment = 0;
+  for (double sum : probes_) state.facts.second_moment += sum;
+  state.facts.count = 0;
+  for (const Tile& tile : tiling_.tiles) state.facts.count += tile.count;
+}
+
+void Prelude::decay(StepState& state) {
+  state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {
+    const GroupStep& group = state.groups[state.plan.tensors()[i].group];
+    for_units(tiling_.tensors[i], [&](std::int64_t row, std::int64_t) {
+      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, group.options, state.plan.helpers(),
+                                                static_cast<double>(group.step));
+    });
+  });
+}
+
+}  // namespace optim::cpu

@@ -1,0 +1,30 @@
+// The two passes of a reduced rule, or of an initialization: gather sums, close and finish them, apply.
+#pragma once
+
+#include <functional>
+
+#include "core/tiling.h"
+#include "engine/cpu/step_state.h"
+
+namespace optim::cpu {
+
+class ReducedPass {
+ public:
+  // takes_part(tensor) decides which tensors are reduced.
+  void rebind(const StepState& state, const Reduction& reduction, const std::function<bool(const PlanTensor&)>& takes_part);
+
+  // `after` is called with every tile that was applied, while it is open.
+  using AfterTile = std::function<void(const Tile&, OpenTile&)>;
+  void run(StepState& state, const ByPrecision<PieceKernel>& gather, const ByPrecision<PieceKernel>& apply, const AfterTile& after);
+
+ private:
+  void close(StepState& state, std::int32_t tensor);
+
+  const Reduction* reduction_ = nullptr;
+  Tiling tiling_;
+  std::vector<double> partials_;     // [partial][sum]
+  std::vector<double> units_;        // [unit][sum]
+  std::vector<unsigned char> factors_;  // [unit][max_factors]
+};
+
+}  // namespace optim::cpu

@@ -1,0 +1,90 @@
+#include "engine/cpu/step_state.h"
+
+#include <limits>
+
+#include "core/codec.h"
+
+namespace optim::cpu {
+namespace {
+
+double load_number(const Slot& slot, std::int64_t index) {
+  switch (slot.layout.dtype) {
+    case DType::f32: return static_cast<double>(static_cast<const float*>(slot.data)[index]);
+    case DType::f64: return static_cast<const double*>(slot.data)[index];
+    case DType::f16: return static_cast<double>(widen_f16(static_cast<const std::uint16_t*>(slot.data)[index]));
+    case DType::bf16: return static_cast<double>(widen_bf16(static_cast<const std::uint16_t*>(slot.data)[index]));
+  }
+  return 0;
+}
+
+void store_number(const Slot& slot, std::int64_t index, double value) {
+  switch (slot.layout.dtype) {
+    case DType::f32: static_cast<float*>(slot.data)[index] = static_cast<float>(value); break;
+    case DType::f64: static_cast<double*>(slot.data)[index] = value; break;
+    case DType::f16: static_cast<std::uint16_t*>(slot.data)[index] = narrow_f16(static_cast<float>(value)); break;
+    case DType::bf16: static_cast<std::uint16_t*>(slot.data)[index] = narrow_bf16(static_cast<float>(value)); break;
+  }
+}
+
+// body(slot index, buffer, position of the row in it) for every slot of row, tensor or scalar shape.
+template <class Body>
+void for_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, const Body& body) {
+  for (int i = 0; i < static_cast<int>(rule.slots.size()); ++i) {
+    const SlotShape shape = rule.slots[i].shape;
+    const Slot* const slot = tensor.find(i);
+    if (slot == nullptr || shape == SlotShape::matrix || tensor.element_state(rule, i) != nullptr) continue;
+    body(i, *slot, shape == SlotShape::row || shape == SlotShape::unit ? row : std::int64_t{0});
+  }
+}
+
+}  // namespace
+
+void load_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, double* values) {
+  for_unit_slots(tensor, rule, row, [&](int i, const Slot& slot, std::int64_t at) { values[i] = load_number(slot, at); });
+}
+
+void store_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, const double* values) {
+  for_unit_slots(tensor, rule, row, [&](int i, const Slot& slot, std::int64_t at) { store_number(slot, at, values[i]); });
+}
+
+StepState::StepState(const Plan& p, int thread_count)
+    : plan(p),
+      kernels(Kernels::for_this_processor()),
+      threads(thread_count),
+      in_double(p.in_double()),
+      stepped(p.tensors().size(), 0),
+      groups(p.hypers().size()),
+      scratch(static_cast<std::size_t>(thread_count)),
+      tensors(p.tensors().size(), TensorMap::identity()) {
+  facts.clip = 1;
+}
+
+MapStorage StepState::map(std::int32_t tensor, std::int64_t row) const {
+  const GradientOptions& options = groups[plan.tensors()[tensor].group].options;
+  const double clip = plan.helpers().clip_value > 0 ? plan.helpers().clip_value : std::numeric_limits<double>::infinity();
+  RowMap row_map = RowMap::identity();
+  row_map.scale = facts.clip;
+  if (!rows.empty()) row_map = rows[first_row[tensor] + (by_row ? row : 0)];
+  MapStorage storage;
+  if (in_double) {
+    storage.in_double = gradient_map<double>(row_map, tensors[tensor].scale, facts, options, unscale, clip);
+  } else {
+    storage.in_float = gradient_map<float>(row_map, tensors[tensor].scale, facts, options, static_cast<float>(unscale),
+                                           static_cast<float>(clip));
+  }
+  return storage;
+}
+
+ScalarBytes StepState::scalars(std::int32_t tensor, bool as_double) const {
+  const PlanTensor& t = plan.tensors()[tensor];
+  ScalarBytes result = groups[t.group].scalars[as_double];
+  if (const auto specialize = rule().specialize[as_double]) {
+    double slots[max_slots] = {};
+    load_unit_slots(t, rule(), 0, slots);
+    const TensorFacts tensor_facts{t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm};
+    specialize(result.bytes, slots, tensor_facts);
+  }
+  return result;
+}
+
+}  // namespace optim::cpu

@@ -1,0 +1,98 @@
+// What the passes of one step share.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "core/plan.h"
+#include "core/tiling.h"
+#include "engine/cpu/kernels.h"
+#include "engine/cpu/streams.h"
+#include "helpers/pipeline.h"
+
+namespace optim::cpu {
+
+struct alignas(16) ScalarBytes {
+  unsigned char bytes[max_scalars];
+};
+
+struct GroupStep {
+  std::int64_t step = 0;
+  bool looks_ahead = false;  // Lookahead blends in this step
+  GradientOptions options{};
+  ScalarBytes scalars[2];  // of float and of double arithmetic
+};
+
+// Of one row or tensor, in the arithmetic of the step.
+union MapStorage {
+  GradientMap<float> in_float;
+  GradientMap<double> in_double;
+};
+
+struct StepState {
+  const Plan& plan;
+  Kernels kernels;
+  int threads;
+  bool in_double;
+  std::vector<TensorStreams> streams;
+  std::vector<char> stepped;  // by tensor: it has received a gradient before
+  std::vector<GroupStep> groups;
+  std::vector<Scratch> scratch;  // by thread
+
+  // What the helpers made of this step's gradients.
+  double unscale = 1;
+  bool pulls_back = false;         // Lookahead changes the first moment in this step
+  bool by_row = false;             // the maps differ from row to row
+  GlobalFacts facts{};
+  std::vector<Moments> moments;    // by row
+  std::vector<RowMap> rows;        // by row
+  std::vector<std::int64_t> first_row;  // of each tensor, among all
+  std::vector<TensorMap> tensors;
+
+  StepState(const Plan& p, int thread_count);
+
+  const RuleInfo& rule() const { return plan.rule(); }
+  int slots() const { return static_cast<int>(rule().slots.size()); }
+  std::size_t element_size() const { return in_double ? sizeof(double) : sizeof(float); }
+
+  MapStorage map(std::int32_t tensor, std::int64_t row) const;
+  // Scalars of a tensor, adapted to it; in double for the sums' functions.
+  ScalarBytes scalars(std::int32_t tensor, bool as_double) const;
+
+  // body(offset in the tile, count, row within the tensor) for every part of a tile with one map.
+  template <class Body>
+  void for_parts(const Tile& tile, bool split_rows, const Body& body) const {
+    const Extent& extent = plan.tensors()[tile.tensor].param.extent;
+    if (!split_rows || extent.rows == 1) {
+      body(std::int64_t{0}, std::int64_t{tile.count}, std::int64_t{0});
+      return;
+    }
+    std::int64_t row = tile.begin / extent.row_length;
+    for (std::int64_t offset = 0; offset < tile.count; ++row) {
+      const std::int64_t row_end = (row + 1) * extent.row_length - tile.begin;
+      const std::int64_t end = row_end < tile.count ? row_end : tile.count;
+      body(offset, end - offset, row);
+      offset = end;
+    }
+  }
+
+  // body(tile, this thread's scratch) for all tiles, on all threads. Small work stays on the caller's thread.
+  template <class Body>
+  void for_tiles(const Tiling& tiling, const Body& body);
+
+  // body(index) likewise, for independent items.
+  template <class Body>
+  void for_items(std::int64_t count, bool worthwhile, const Body& body) const {
+#pragma omp parallel for schedule(static) num_threads(threads) if (worthwhile && threads > 1)
+    for (std::int64_t i = 0; i < count; ++i) body(i);
+  }
+};
+
+// Values of a tensor's slots that do not have one number per element, as doubles: those of one row and of the tensor.
+void load_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, double* values);
+void store_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, const double* values);
+
+}  // namespace optim::cpu
+
+#include "engine/cpu/parallel.h"

@@ -1,0 +1,70 @@
+// The first kernel of a step that belongs to the rule: decides whether the step is skipped, advances the counters, and prepares the
+// scalars of every group. One block.
+#pragma once
+
+#include "engine/cuda/pass.cuh"
+
+namespace optim::cuda {
+
+struct BeginArguments {
+  StepTables step;
+  const float* found_inf;  // null: 0
+  float* overflow;         // null: nobody asks
+  const Moments* spans;    // of the gradients; null without moments
+  std::int64_t span_count;
+  bool advance;            // false: prepare for step 1 and count nothing (initialization)
+};
+
+template <class Rule>
+__device__ void prepare_group(GroupEntry& group, std::int64_t step) {
+  const HypersOf<Rule> h = hypers_of<Rule>(group);
+  const double t = static_cast<double>(step);
+  *reinterpret_cast<ScalarsOf<Rule, float>*>(group.scalars[0].bytes) = Rule::template prepare<float>(h, t);
+  *reinterpret_cast<ScalarsOf<Rule, double>*>(group.scalars[1].bytes) = Rule::template prepare<double>(h, t);
+}
+
+// Facts of the unscaled gradients, and whether they are fit for a step. By one thread.
+__device__ inline bool decide(const BeginArguments& arguments, const Moments& all) {
+  const StepTables& step = arguments.step;
+  GlobalFacts facts{};
+  facts.clip = 1;
+  if (arguments.spans != nullptr) begin_global(facts, all, step.settings);
+  step.state->facts = facts;
+  const bool infinite = facts.nonfinite > 0;
+  if (infinite && arguments.overflow != nullptr) *arguments.overflow = 1;
+  const bool refused = arguments.found_inf != nullptr && *arguments.found_inf != 0;
+  return refused || (infinite && step.settings.skip_nonfinite);
+}
+
+template <class Rule>
+__global__ void __launch_bounds__(block_threads) begin(BeginArguments arguments) {
+  const StepTables& step = arguments.step;
+  const int thread = static_cast<int>(threadIdx.x);
+  if (!arguments.advance) {
+    if (thread == 0) step.state->skip = 0;
+    for (int i = thread; i < step.group_count; i += block_threads) prepare_group<Rule>(step.groups[i], 1);
+    return;
+  }
+  Moments all{};
+  if (arguments.spans != nullptr) {
+    all = merge_block(merge_strided(arguments.spans, thread, arguments.span_count, std::int64_t{block_threads}));
+  }
+  OPTIM_SHARED(skip, bool);
+  if (thread == 0) {
+    skip = decide(arguments, all);
+    step.state->skip = skip ? 1 : 0;
+  }
+  __syncthreads();
+  if (skip) return;
+  for (int i = thread; i < step.group_count; i += block_threads) {
+    GroupEntry& group = step.groups[i];
+    prepare_group<Rule>(group, ++group.step);
+  }
+  __syncthreads();
+  for (int i = thread; i < step.tensor_count; i += block_threads) {
+    const TensorEntry& tensor = step.tensors[i];
+    if (step.first_step[i] == never_stepped && takes_part(step, tensor)) step.first_step[i] = step.groups[tensor.group].step;
+  }
+}
+
+}  // namespace optim::cuda

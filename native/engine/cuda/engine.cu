@@ -1,0 +1,89 @@
+// The CUDA engine: one device, the caller's stream, memory of the device.
+#include "engine/cuda/executor.h"
+
+namespace optim {
+namespace {
+
+using cuda::check;
+using cuda::DeviceGuard;
+
+class CudaEngine : public Engine {
+ public:
+  CudaEngine(int device, void* stream) : device_{device, 0, static_cast<cudaStream_t>(stream)} {
+    const DeviceGuard guard(device);
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+    device_.multiprocessors = properties.multiProcessorCount;
+    description_ = message("CUDA device ", device, ", ", properties.name, ", compute capability ", properties.major, ".",
+                           properties.minor, ", ", properties.multiProcessorCount, " multiprocessors");
+  }
+
+  const std::string& description() const override { return description_; }
+
+  // What was queued on the former stream is the caller's to wait for.
+  void set_stream(void* stream) override { device_.stream = static_cast<cudaStream_t>(stream); }
+
+  void synchronize() override {
+    const DeviceGuard guard(device_.index);
+    check(cudaStreamSynchronize(device_.stream), "cudaStreamSynchronize");
+  }
+
+  void* allocate(std::uint64_t bytes) override {
+    const DeviceGuard guard(device_.index);
+    cuda::DeviceArray<unsigned char> buffer(static_cast<std::int64_t>(bytes));
+    buffer.clear(device_.stream);
+    check(cudaStreamSynchronize(device_.stream), "cudaStreamSynchronize");  // the caller may use it on any stream
+    return buffer.release();
+  }
+
+  void release(void* buffer) override {
+    const DeviceGuard guard(device_.index);
+    check(cudaFree(buffer), "cudaFree");
+  }
+
+  void copy(void* destination, const void* source, std::uint64_t bytes) override {
+    const DeviceGuard guard(device_.index);
+    check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDefault, device_.stream), "cudaMemcpyAsync");
+    check(cudaStreamSynchronize(device_.stream), "cudaStreamSynchronize");
+  }
+
+  bool owns_address(const void* data) const override {
+    const DeviceGuard guard(device_.index);
+    cudaPointerAttributes attributes{};
+    if (cudaPointerGetAttributes(&attributes, data) != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      return false;
+    }
+    if (attributes.type == cudaMemoryTypeDevice) return attributes.device == device_.index;
+    return attributes.type != cudaMemoryTypeUnregistered;  // managed and pinned memory can be read by every device
+  }
+
+  std::unique_ptr<Executor> make_executor(const Plan& plan) override {
+    const DeviceGuard guard(device_.index);
+    return std::make_unique<cuda::CudaExecutor>(plan, device_);
+  }
+
+ private:
+  cuda::Device device_;
+  std::string description_;
+};
+
+}  // namespace
+
+int cuda_device_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  static_cast<void>(cudaGetLastError());  // no driver, or no device
+  return 0;
+}
+
+std::unique_ptr<Engine> make_cuda_engine(int device, void* stream) {
+  const int count = cuda_device_count();
+  if (count == 0) throw Error(Status::unsupported, "device_type is 1 (OPTIM_CUDA), but no CUDA driver or device was found");
+  if (device < 0 || device >= count) {
+    throw Error(Status::not_found, message("device_index is ", device, "; this machine has CUDA devices 0 to ", count - 1));
+  }
+  return std::make_unique<CudaEngine>(device, stream);
+}
+
+}  // namespace optim

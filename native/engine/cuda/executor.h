@@ -1,0 +1,67 @@
+// The steps of one plan on a CUDA device. The constructor and changes of settings allocate; a step only queues kernels.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "engine/cuda/device.h"
+#include "engine/cuda/fill.h"
+#include "engine/cuda/matrix_program.h"
+#include "engine/cuda/prelude.h"
+#include "engine/cuda/reduced_pass.h"
+#include "engine/cuda/rule_table.h"
+#include "engine/engine.h"
+
+namespace optim::cuda {
+
+class CudaExecutor : public Executor {
+ public:
+  CudaExecutor(const Plan& plan, const Device& device);  // the device belongs to the engine and outlives this
+
+  void rebind() override;
+  void hypers_changed(int group) override;
+  void init_states() override;
+  void step(const StepInputs& inputs) override;
+  std::int64_t step_count(int group) override;
+  void set_step_count(int group, std::int64_t step) override;
+  GlobalFacts global_facts() override;
+  std::vector<Moments> row_moments() override;
+
+ private:
+  // Of a matrix rule: its program, and what the passes hand it.
+  struct Matrix {
+    CudaMatrixProgram program;
+    DeviceArray<unsigned char> prepared, direction;
+    DeviceArray<std::uint32_t> due;
+
+    Matrix(const Plan& plan, const Device& device, std::int64_t elements);
+  };
+
+  GroupSettings settings_of(int group) const;
+  TensorEntry entry_of(std::size_t tensor) const;
+  StepTables tables(const float* grad_scale) const;
+  PassArguments pass(const StepTables& tables) const;
+  LaunchOn over_tiles() const;
+  void probe_second_moment(const StepTables& tables);
+  void update_matrix(const StepTables& tables);
+  void initialize_by_rule();
+  void fill(Fill& fill, bool of_rule);
+
+  const Plan& plan_;
+  const Device& device_;
+  const CudaRule& kernels_;
+  int precision_;
+  std::vector<std::int64_t> workspace_;  // where each tensor begins in a matrix rule's arrays
+  StagedArray<TensorEntry> tensors_;
+  DeviceArray<GroupEntry> groups_;
+  DeviceArray<StepState> state_;
+  DeviceArray<std::int64_t> first_step_;
+  DeviceTiling update_tiling_;  // tensors that the rule's update steps
+  Prelude prelude_;
+  std::unique_ptr<ReducedPass> reduced_, init_;
+  DeviceArray<double> probes_;  // by tile, of the update and of the reduced pass
+  std::unique_ptr<Matrix> matrix_;
+  Fill rule_fill_, helper_fill_;
+};
+
+}  // namespace optim::cuda

@@ -1,0 +1,35 @@
+// The compiled kernels of one rule, as functions that start them.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "core/rule_info.h"
+
+namespace optim::cuda {
+
+struct BeginArguments;
+struct PassArguments;
+
+// A grid of so many blocks at most, on a stream.
+struct LaunchOn {
+  cudaStream_t stream;
+  std::int64_t blocks;
+};
+
+using StartPass = void (*)(const LaunchOn&, const PassArguments&);
+
+struct CudaReduction {
+  ByPrecision<StartPass> gather, finish, apply;
+  StartPass fold, close_units, close_tensors;
+  ByPrecision<std::size_t> factors_size;
+};
+
+struct CudaRule {
+  void (*begin)(const LaunchOn&, const BeginArguments&);
+  ByPrecision<StartPass> update;  // null without
+  ByPrecision<StartPass> direct;  // of a matrix rule
+  StartPass mark_due;             // of a matrix rule
+  CudaReduction reduction, init;
+};
+
+}  // namespace optim::cuda

@@ -1,0 +1,272 @@
+// The kernels in front of a rule: moments of the gradients and parameters in one read, and the small stages of helpers/pipeline.h that
+// make one affine map per row of them.
+#pragma once
+
+#include "engine/cuda/pass.cuh"
+#include "helpers/pipeline.h"
+
+namespace optim::cuda {
+
+struct StageArguments {
+  StepTables step;
+  TilingView tiling;  // units are rows where the maps differ from row to row, else tensors
+  Moments* partials;
+  Moments* units;
+  Moments* spans;  // of the gradients, then of the mapped gradients
+  const double* probes;
+  std::int64_t probe_count;
+  double element_count;  // with a gradient
+  std::int32_t adanorm_slot;
+  bool with_params;
+};
+
+// What one look at the elements gives.
+struct Look {
+  double sum, abs_sum, abs_max, nonfinite, param_sum, param_sq, cross;
+
+  __device__ __forceinline__ void add(double g, double p) {
+    const double magnitude = std::fabs(g);
+    sum += g;
+    abs_sum += magnitude;
+    abs_max = magnitude > abs_max ? magnitude : abs_max;
+    nonfinite += g - g == 0 ? 0 : 1;  // infinity minus itself is NaN
+    param_sum += p;
+    param_sq += p * p;
+    cross += g * p;
+  }
+
+  __device__ __forceinline__ void merge(const Look& b) {
+    sum += b.sum;
+    abs_sum += b.abs_sum;
+    abs_max = b.abs_max > abs_max ? b.abs_max : abs_max;
+    nonfinite += b.nonfinite;
+    param_sum += b.param_sum;
+    param_sq += b.param_sq;
+    cross += b.cross;
+  }
+
+  // The second look fills in m2.
+  __device__ __forceinline__ Moments moments(double count) const {
+    return {count, sum / count, 0, abs_sum, abs_max, nonfinite, param_sum, param_sq, cross};
+  }
+};
+
+template <class T>
+__device__ __forceinline__ double centred_square(T g, double mean) {
+  const double d = static_cast<double>(g) - mean;
+  return d * d;
+}
+
+// A tile that lies in one unit.
+template <class T>
+__device__ __forceinline__ void measure_single(const T (&p)[chunk], const T (&g)[chunk], const Position& at, const Tile& tile,
+                                               Moments* partials) {
+  Look look{};
+#pragma unroll
+  for (int j = 0; j < chunk; ++j) {
+    if (j < at.count) look.add(static_cast<double>(g[j]), static_cast<double>(p[j]));
+  }
+  look = merge_block(look);
+  OPTIM_SHARED(mean, double);
+  Moments moments{};
+  if (threadIdx.x == 0) {
+    moments = look.moments(tile.count);
+    mean = moments.mean;
+  }
+  __syncthreads();
+  Sums<1> squares{};
+#pragma unroll
+  for (int j = 0; j < chunk; ++j) {
+    if (j < at.count) squares.value[0] += centred_square(g[j], mean);
+  }
+  squares = merge_block(squares);
+  if (threadIdx.x == 0) {
+    moments.m2 = squares.value[0];
+    partials[tile.partial] = moments;
+  }
+}
+
+// A tile of several units: each thread measures the runs of its chunk.
+template <class T>
+__device__ __forceinline__ void measure_runs(const T (&p)[chunk], const T (&g)[chunk], const Position& at,
+                                             const UnitRuns<Moments>& runs, Moments* heads, Moments* tails) {
+  const int begin = runs.begin();
+  for (int run = begin; run < begin + at.count;) {
+    const int unit_end = runs.unit_end(run);
+    const int end = unit_end < begin + at.count ? unit_end : begin + at.count;
+    Look look{};
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) {
+      if (begin + j >= run && begin + j < end) look.add(static_cast<double>(g[j]), static_cast<double>(p[j]));
+    }
+    Moments moments = look.moments(end - run);
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) {
+      if (begin + j >= run && begin + j < end) moments.m2 += centred_square(g[j], moments.mean);
+    }
+    runs.hand_over(run, end, moments, heads, tails);
+    run = end;
+  }
+  runs.combine(heads, tails);
+}
+
+template <class T>
+__global__ void __launch_bounds__(block_threads) measure(StageArguments arguments) {
+  const StepTables& step = arguments.step;
+  OPTIM_DYNAMIC_SHARED(heads, Moments);  // 2 * block_threads of them, where the tiling has tiles of several units
+  GradientMap<T> map{};
+  map.unscale = T(unscale_of(step.grad_scale));
+  map.clip = clip_of<T>(step.settings);
+  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
+    const Tile tile = arguments.tiling.tiles[i];
+    const TiledTensor& tiled = arguments.tiling.tensors[tile.tensor];
+    const TensorEntry& tensor = step.tensors[tile.tensor];
+    const bool single = tiled.unit_length >= tile.count;
+    if (!takes_part(step, tensor)) {
+      const std::int64_t units = single ? 1 : tile.count / tiled.unit_length;
+      for (std::int64_t u = threadIdx.x; u < units; u += block_threads) arguments.partials[tile.partial + u] = Moments{};
+      continue;
+    }
+    const Position at(tile);
+    Raw<T> raw_p, raw_g;
+    load(raw_g, tensor.grad, at.first, at.count);
+    load(raw_p, tensor.param, at.first, arguments.with_params ? at.count : 0);
+    T p[chunk], g[chunk];
+    widen(raw_p, tensor.param.dtype, p);
+    widen(raw_g, tensor.grad.dtype, g);
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) g[j] = map.clipped(g[j]);
+    if (single) {
+      measure_single(p, g, at, tile, arguments.partials);
+    } else {
+      const UnitRuns<Moments> runs(tile, tiled.unit_length, arguments.partials + tile.partial);
+      measure_runs(p, g, at, runs, heads, heads + block_threads);
+    }
+  }
+}
+
+// One block for each span, one thread for each unit.
+__global__ void __launch_bounds__(block_threads) sum_units(StageArguments arguments) {
+  for (std::int64_t i = blockIdx.x; i < arguments.tiling.span_count; i += gridDim.x) {
+    const Span span = arguments.tiling.spans[i];
+    const TiledTensor& tiled = arguments.tiling.tensors[span.tensor];
+    const int thread = static_cast<int>(threadIdx.x);
+    Moments moments{};
+    if (thread < span.count) {
+      moments = unit_value(static_cast<const Moments*>(arguments.partials), tiled, span.unit + thread);
+      arguments.units[tiled.first_unit + span.unit + thread] = moments;
+    }
+    moments = merge_block(moments);
+    if (thread == 0) arguments.spans[i] = moments;
+  }
+}
+
+__global__ void __launch_bounds__(block_threads) map_units(StageArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  for (std::int64_t i = blockIdx.x; i < arguments.tiling.span_count; i += gridDim.x) {
+    const Span span = arguments.tiling.spans[i];
+    const TensorEntry& tensor = step.tensors[span.tensor];
+    const int thread = static_cast<int>(threadIdx.x);
+    Moments mapped{};
+    if (thread < span.count) {
+      const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
+      const Moments& moments = arguments.units[unit];
+      const GradientOptions& options = step.groups[tensor.group].settings.options;
+      const RowMap map = row_stage(moments, tensor.extent, step.state->facts, options, step.settings);
+      step.rows[unit] = map;
+      mapped = mapped_moments(moments, map);
+    }
+    mapped = merge_block(mapped);
+    if (thread == 0) arguments.spans[i] = mapped;
+  }
+}
+
+// One warp for each tensor.
+__global__ void __launch_bounds__(block_threads) map_tensors(StageArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  const int first = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / warp_threads);
+  const int warps = static_cast<int>(gridDim.x) * block_warps;
+  for (int i = first; i < step.tensor_count; i += warps) {
+    const Moments mapped = tensor_value(static_cast<const Moments*>(arguments.spans), arguments.tiling, i);
+    if (threadIdx.x % warp_threads != 0) continue;
+    const TensorEntry& tensor = step.tensors[i];
+    step.maps[i] = takes_part(step, tensor) ? tensor_stage(mapped, tensor.extent, step.settings) : TensorMap::identity();
+  }
+}
+
+// One block: the totals of the mapped gradients, and AdaNorm's averages.
+__global__ void __launch_bounds__(block_threads) map_all(StageArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  const int thread = static_cast<int>(threadIdx.x);
+  Sums<1> total{};
+  for (int i = thread; i < step.tensor_count; i += block_threads) total.value[0] += step.maps[i].sum_sq;
+  total = merge_block(total);
+  if (thread == 0) step.state->facts.mapped_sum_sq = total.value[0];
+  __syncthreads();
+  for (int i = thread; i < step.tensor_count; i += block_threads) {
+    const TensorEntry& tensor = step.tensors[i];
+    const GradientOptions& options = step.groups[tensor.group].settings.options;
+    if (!options.adanorm || !takes_part(step, tensor)) continue;
+    const Stream& stream = tensor.unit[arguments.adanorm_slot];
+    double average = load_number(stream, 0);
+    adanorm_stage(step.maps[i], average, step.state->facts, options);
+    store_number(stream, 0, average);
+  }
+}
+
+// The factor on the parameter. By one thread, for one unit.
+__device__ inline double decay_of(const StageArguments& arguments, std::int64_t unit, const GroupEntry& group) {
+  const StepTables& step = arguments.step;
+  Moments moments{};
+  if (arguments.with_params) moments.param_sq = arguments.units[unit].param_sq;
+  return param_stage(moments, step.state->facts, group.settings.options, step.settings, static_cast<double>(group.step));
+}
+
+// The scale of each map becomes the product of all stages. measured: there are moments.
+__global__ void __launch_bounds__(block_threads) finish_maps(StageArguments arguments, bool measured) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  for (std::int64_t i = blockIdx.x; i < arguments.tiling.span_count; i += gridDim.x) {
+    const Span span = arguments.tiling.spans[i];
+    const int thread = static_cast<int>(threadIdx.x);
+    if (thread >= span.count) continue;
+    const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
+    const GroupEntry& group = step.groups[step.tensors[span.tensor].group];
+    const GradientOptions& options = group.settings.options;
+    RowMap map = measured ? step.rows[unit] : RowMap::identity();
+    const double tensor_scale = measured ? step.maps[span.tensor].scale : 1;
+    map.scale = options.sign * map.scale * tensor_scale * global_scale(step.state->facts, options);
+    if (step.settings.stable_weight_decay == 0) map.param_scale = decay_of(arguments, unit, group);
+    step.rows[unit] = map;
+  }
+}
+
+// One block: what stable weight decay divides by.
+__global__ void __launch_bounds__(block_threads) total_second_moment(StageArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  Sums<1> total{};
+  for (std::int64_t i = threadIdx.x; i < arguments.probe_count; i += block_threads) total.value[0] += arguments.probes[i];
+  total = merge_block(total);
+  if (threadIdx.x != 0) return;
+  step.state->facts.second_moment = total.value[0];
+  step.state->facts.count = arguments.element_count;
+}
+
+// The factors on the parameters, once the second moment is known.
+__global__ void __launch_bounds__(block_threads) finish_decay(StageArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  for (std::int64_t i = blockIdx.x; i < arguments.tiling.span_count; i += gridDim.x) {
+    const Span span = arguments.tiling.spans[i];
+    const int thread = static_cast<int>(threadIdx.x);
+    if (thread >= span.count) continue;
+    const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
+    step.rows[unit].param_scale = decay_of(arguments, unit, step.groups[step.tensors[span.tensor].group]);
+  }
+}
+
+}  // namespace optim::cuda

@@ -1,0 +1,135 @@
+// The pass of an elementwise rule: everything a step does to an element in one read and one write. Also the two passes of a matrix
+// rule around its program.
+#pragma once
+
+#include "engine/cuda/pass.cuh"
+
+namespace optim::cuda {
+
+// One number per tile: the sum over it of the second moment as the step will leave it.
+template <class Rule, class T>
+__device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, const Position& at, double* output) {
+  constexpr int slot = Traits<Rule>::second_moment;
+  Sums<1> sum{};
+  if constexpr (slot >= 0) {
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) {
+      if (j < at.count) sum.value[0] += static_cast<double>(state.value[slot][j]);
+    }
+  }
+  sum = merge_block(sum);
+  if (threadIdx.x == 0) *output = sum.value[0];
+}
+
+template <class T>
+__device__ __forceinline__ Stream workspace_of(void* array, const TensorEntry& tensor) {
+  return {static_cast<T*>(array) + tensor.workspace, sizeof(T) == sizeof(double) ? DType::f64 : DType::f32};
+}
+
+template <class Rule, class T>
+__global__ void __launch_bounds__(block_threads) update(PassArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
+  int turn = 0;  // two contexts alternate, so that one barrier a tile is enough
+  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
+    const Tile tile = arguments.tiling.tiles[i];
+    const TensorEntry& tensor = step.tensors[tile.tensor];
+    if (!takes_part(step, tensor)) {
+      if (arguments.probe != nullptr && threadIdx.x == 0) arguments.probe[i] = 0;
+      continue;
+    }
+    const Position at(tile);
+    // A matrix rule steps along the direction that its program left instead of the gradient.
+    const Stream grad = is_matrix<Rule> ? workspace_of<T>(arguments.direction, tensor) : tensor.grad;
+    Raw<T> raw_p, raw_g;
+    StateChunk<Rule, T> state;
+    load(raw_p, tensor.param, at.first, at.count);
+    load(raw_g, grad, at.first, at.count);
+    state.fetch(tensor, at, true);
+    TileContext<Rule, T>& context = contexts[turn];
+    turn ^= 1;
+    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
+    __syncthreads();
+    const ScalarsOf<Rule, T> scalars = context.scalars;
+    T p[chunk], g[chunk];
+    widen(raw_p, tensor.param.dtype, p);
+    widen(raw_g, grad.dtype, g);
+    state.open(tensor);
+    if constexpr (is_matrix<Rule>) {
+      T unused[chunk] = {};
+      prepare_elements(step, tile.tensor, at, context.map, p, unused);
+    } else {
+      prepare_elements(step, tile.tensor, at, context.map, p, g);
+    }
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) {
+      StateOf<Rule, T> s;
+      state.get(j, s);
+      Rule::update(p[j], g[j], s, scalars);
+      state.put(j, s);
+    }
+    if (arguments.probe != nullptr) {
+      store_probe<Rule, T>(state, at, arguments.probe + i);
+      continue;
+    }
+    if (context.looks_ahead) look_ahead<Rule, T>(step.settings, tensor, at, p, state);
+    store_values(p, tensor.param, at.first, at.count);
+    state.write(tensor, at);
+    if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
+  }
+}
+
+// First pass of a matrix rule: the prepared gradient and the direction, for its program.
+template <class Rule, class T>
+__global__ void __launch_bounds__(block_threads) direct(PassArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
+  int turn = 0;
+  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
+    const Tile tile = arguments.tiling.tiles[i];
+    const TensorEntry& tensor = step.tensors[tile.tensor];
+    if (!takes_part(step, tensor)) continue;
+    const Position at(tile);
+    Raw<T> raw_p, raw_g;
+    StateChunk<Rule, T> state;
+    load(raw_p, tensor.param, at.first, at.count);
+    load(raw_g, tensor.grad, at.first, at.count);
+    state.fetch(tensor, at, true);
+    TileContext<Rule, T>& context = contexts[turn];
+    turn ^= 1;
+    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
+    __syncthreads();
+    T p[chunk], g[chunk], direction[chunk];
+    widen(raw_p, tensor.param.dtype, p);
+    widen(raw_g, tensor.grad.dtype, g);
+    state.open(tensor);
+    prepare_elements(step, tile.tensor, at, context.map, p, g);
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) {
+      StateOf<Rule, T> s;
+      state.get(j, s);
+      direction[j] = Rule::direct(p[j], g[j], s, context.scalars);
+      state.put(j, s);
+    }
+    store_values(g, workspace_of<T>(arguments.prepared, tensor), at.first, at.count);
+    store_values(direction, workspace_of<T>(arguments.direction, tensor), at.first, at.count);
+    state.write(tensor, at);
+  }
+}
+
+// Which stages of a matrix rule's program run for each tensor.
+template <class Rule>
+__global__ void __launch_bounds__(block_threads) mark_due(PassArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  const int stride = static_cast<int>(gridDim.x * blockDim.x);
+  for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < step.tensor_count; i += stride) {
+    const GroupEntry& group = step.groups[step.tensors[i].group];
+    const bool first_step = step.first_step[i] == group.step;
+    arguments.due[i] = Rule::due(hypers_of<Rule>(group), static_cast<double>(group.step), first_step);
+  }
+}
+
+}  // namespace optim::cuda

@@ -1,0 +1,56 @@
+// What an engine must offer. Engines know plans, rules by index and functions of helpers/; they never name a rule.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/moments.h"
+#include "core/plan.h"
+#include "helpers/pipeline.h"
+
+namespace optim {
+
+struct StepInputs {
+  const float* grad_scale = nullptr;  // on the device; null: 1
+  const float* found_inf = nullptr;   // on the device; null: 0
+  float* overflow = nullptr;          // on the device; set to 1 when a gradient element is not finite
+};
+
+// Carries out the steps of one plan. Created when the plan is; rebind is called whenever a pointer changed.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual void rebind() = 0;
+  virtual void hypers_changed(int group) = 0;
+  virtual void init_states() = 0;
+  virtual void step(const StepInputs& inputs) = 0;
+  virtual std::int64_t step_count(int group) = 0;  // waits for the device
+  virtual void set_step_count(int group, std::int64_t step) = 0;
+  // Of the last step; both wait for the device.
+  virtual GlobalFacts global_facts() = 0;
+  virtual std::vector<Moments> row_moments() = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual const std::string& description() const = 0;
+  virtual void set_stream(void* stream) = 0;
+  virtual void synchronize() = 0;
+  virtual void* allocate(std::uint64_t bytes) = 0;  // 256-byte aligned, zero-filled
+  virtual void release(void* buffer) = 0;
+  virtual void copy(void* destination, const void* source, std::uint64_t bytes) = 0;
+  virtual bool owns_address(const void* data) const = 0;  // false: the pointer is known to be on another device
+  virtual std::unique_ptr<Executor> make_executor(const Plan& plan) = 0;
+
+  // Throws unless data, which messages call `what`, is aligned for elements of that size and on this device.
+  void check_address(const std::string& what, const void* data, std::size_t element_size) const;
+};
+
+std::unique_ptr<Engine> make_cpu_engine(int threads);
+std::unique_ptr<Engine> make_cuda_engine(int device, void* stream);  // throws unsupported where the build has no CUDA
+int cuda_device_count();
+
+}  // namespace optim

@@ -1,0 +1,260 @@
+/* Optim: deep-learning optimizer steps over raw device buffers.
+ *
+ * The whole C ABI. It does not grow when an optimizer is added: the catalogue crosses it as JSON (optim_schema_json), and
+ * hyper-parameters as rows of doubles in the order of that schema.
+ *
+ * Ownership     The caller owns parameters, gradients and optimizer states. Engines and plans own only scratch memory and
+ *               small tables. A buffer that is bound to a plan must stay alive until it is rebound or the plan is freed.
+ * Errors        Every function that can fail returns OPTIM_OK or another optim_status and leaves its outputs and the
+ *               caller's buffers untouched on failure. optim_last_error() then names the thing, the value and what is allowed.
+ * Asynchrony    On a CUDA engine work is queued on the engine's stream; only optim_engine_synchronize, optim_buffer_copy,
+ *               optim_plan_get_step and functions with a host output wait for the device. On a CPU engine every call is
+ *               complete on return.
+ * Threads       Distinct plans may be used concurrently from distinct threads; one plan or one engine handle must not be
+ *               used by two threads at once. Plans of one engine count as distinct plans.
+ * Structs       Every struct begins with `size`: set it to sizeof the struct. Later versions only add members at the end;
+ *               members beyond `size` take the value 0, which always means "off" or "default".
+ * Text          UTF-8, zero-terminated. */
+#ifndef OPTIM_OPTIM_H
+#define OPTIM_OPTIM_H
+
+#include <stdint.h>
+
+#if defined(OPTIM_STATIC)
+#define OPTIM_API
+#elif defined(_WIN32)
+#ifdef OPTIM_BUILD
+#define OPTIM_API __declspec(dllexport)
+#else
+#define OPTIM_API __declspec(dllimport)
+#endif
+#else
+#define OPTIM_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OPTIM_VERSION_MAJOR 0
+#define OPTIM_VERSION_MINOR 1
+#define OPTIM_VERSION_PATCH 0
+
+/* ---- Status ---------------------------------------------------------------------------------------------------------- */
+
+typedef int32_t optim_status;
+#define OPTIM_OK 0
+#define OPTIM_INVALID_ARGUMENT 1 /* null, out of range, disagreeing shapes or dtypes, overlapping buffers */
+#define OPTIM_NOT_FOUND 2        /* no rule, device or slot of that name */
+#define OPTIM_OUT_OF_MEMORY 3
+#define OPTIM_UNSUPPORTED 4      /* valid, but this build, device or rule does not do it */
+#define OPTIM_DEVICE_ERROR 5     /* the device runtime failed */
+#define OPTIM_INTERNAL 6         /* a defect of the library */
+
+/* The calling thread's last error: one line, valid until this thread's next failing call; "" if there was none. Never NULL. */
+OPTIM_API const char* optim_last_error(void);
+
+/* The name of a status ("OPTIM_OK", ...), static storage; "OPTIM_UNKNOWN_STATUS" for another value. */
+OPTIM_API const char* optim_status_name(optim_status status);
+
+/* "major.minor.patch" of the loaded library, static storage. */
+OPTIM_API const char* optim_version(void);
+
+/* ---- Catalogue ------------------------------------------------------------------------------------------------------- */
+
+/* The schema of every rule as one JSON document, static storage: an object {"format": "optim-schema-1", "rules": [...]}.
+ * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs),
+ * hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
+ * doc}] in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" |
+ * "tensor" | "scalar" | "matrix"), initial, role, when, doc}]. An infinite bound is null; a word crosses as its index. */
+OPTIM_API const char* optim_schema_json(void);
+
+/* ---- Engines --------------------------------------------------------------------------------------------------------- */
+
+#define OPTIM_CPU 0
+#define OPTIM_CUDA 1
+
+typedef struct optim_engine optim_engine;
+
+typedef struct optim_engine_options {
+  uint64_t size;
+  int32_t device_type;  /* OPTIM_CPU or OPTIM_CUDA */
+  int32_t device_index; /* ordinal of the device; 0 for the CPU */
+  int32_t threads;      /* CPU: number of threads, 0 = one per available core; CUDA: must be 0 */
+  int32_t reserved;     /* 0 */
+  void* stream;         /* CUDA: the cudaStream_t all work is queued on, NULL = the default stream; CPU: NULL */
+} optim_engine_options;
+
+/* Number of usable devices of a type: 1 for OPTIM_CPU; for OPTIM_CUDA 0 when the library was built without CUDA or finds no
+ * driver or device (that is no error). */
+OPTIM_API optim_status optim_device_count(int32_t device_type, int32_t* count);
+
+/* Creates an engine; NULL options = the CPU with all cores. Free it after the plans made from it. */
+OPTIM_API optim_status optim_engine_create(const optim_engine_options* options, optim_engine** engine);
+OPTIM_API void optim_engine_free(optim_engine* engine);
+
+/* A line about the engine: device, instruction set or compute capability, threads. Lives as long as the engine. */
+OPTIM_API optim_status optim_engine_description(const optim_engine* engine, const char** description);
+
+/* Replaces the stream of a CUDA engine (cudaStream_t); for the CPU stream must be NULL. */
+OPTIM_API optim_status optim_engine_set_stream(optim_engine* engine, void* stream);
+
+/* Waits until everything queued on the engine's stream is done; reports asynchronous device errors. */
+OPTIM_API optim_status optim_engine_synchronize(optim_engine* engine);
+
+/* Memory on the engine's device, for callers without an allocator of their own: 256-byte aligned, zero-filled. bytes may be 0
+ * (then *buffer is NULL). The buffer may outlive plans but must be freed before its engine. */
+OPTIM_API optim_status optim_buffer_alloc(optim_engine* engine, uint64_t bytes, void** buffer);
+OPTIM_API void optim_buffer_free(optim_engine* engine, void* buffer);
+
+/* Copies bytes between host and device buffers in either direction, after all work queued before; waits for the copy. */
+OPTIM_API optim_status optim_buffer_copy(optim_engine* engine, void* destination, const void* source, uint64_t bytes);
+
+/* ---- Tensors --------------------------------------------------------------------------------------------------------- */
+
+#define OPTIM_F32 0
+#define OPTIM_F64 1
+#define OPTIM_F16 2
+#define OPTIM_BF16 3
+
+#define OPTIM_MAX_RANK 8
+
+/* A borrowed view of a dense buffer on the engine's device. Parameter, gradient and per-element states of one tensor must have
+ * equal shape and strides. Any mixture of F32, F16 and BF16 works; F64 only when all are F64. data may have any alignment that
+ * suits its element. A tensor with 0 elements is allowed. */
+typedef struct optim_tensor {
+  uint64_t size;
+  void* data;      /* NULL: absent (only where a function says so), or 0 elements */
+  int32_t dtype;   /* OPTIM_F32, ... */
+  int32_t rank;    /* 0 ... OPTIM_MAX_RANK */
+  int64_t shape[OPTIM_MAX_RANK];
+  int64_t strides[OPTIM_MAX_RANK]; /* in elements; all 0 = row-major. Must be dense with dimension 0 outermost. */
+} optim_tensor;
+
+/* ---- Helpers --------------------------------------------------------------------------------------------------------- */
+
+#define OPTIM_PULLBACK_NONE 0
+#define OPTIM_PULLBACK_RESET 1
+#define OPTIM_PULLBACK_PULLBACK 2
+
+/* Helpers of a plan, switchable on any rule; a zero-filled struct switches everything off. However many are on, they add one
+ * read of the gradient (and of the parameter, where one needs its norm). They act in this order: unscale, clip_value,
+ * skip_nonfinite, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the rule's step; lookahead.
+ * A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row. */
+typedef struct optim_helpers {
+  uint64_t size;
+  int32_t skip_nonfinite;             /* 1: a non-finite gradient element skips the whole step, as found_inf does */
+  int32_t centralize;                 /* 1: subtract each row's mean from the gradient, rank >= 2 (arXiv 2004.01461) */
+  int32_t centralize_conv_only;       /* 1: centralize only rank >= 4 */
+  int32_t normalize;                  /* 1: divide by the standard deviation (n-1) of the tensor; more than 2 elements */
+  int32_t normalize_channels;         /* 1: normalize per row instead (rank >= 2, rows of at least 2 elements) */
+  int32_t lookahead_k;                /* > 0: blend with the slow weights every k steps (arXiv 1907.08610) */
+  int32_t lookahead_pullback;         /* OPTIM_PULLBACK_... */
+  int32_t reserved;                   /* 0 */
+  double clip_value;                  /* > 0: clamp every gradient element to [-clip_value, clip_value] */
+  double clip_norm;                   /* > 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)) */
+  double clip_norm_type;              /* 1, 2 or infinity; 0 = 2 */
+  double clip_norm_eps;               /* 0 = 1e-6 */
+  double agc_clip_val;                /* > 0: adaptive gradient clipping per row (arXiv 2102.06171) */
+  double agc_eps;                     /* lower bound of the parameter norm; 0 = 1e-3 */
+  double agc_division_eps;            /* lower bound of the gradient norm in the division; 0 = 1e-6 */
+  double normalize_eps;               /* added to the standard deviation; 0 = 1e-8 */
+  double stable_weight_decay;         /* > 0: decoupled decay divided by the root mean second moment (arXiv 2011.11152) */
+  double norm_loss_factor;            /* > 0: pull the norm of each row of the parameter to 1 (arXiv 2103.06583) */
+  double norm_loss_eps;               /* 0 = 1e-8 */
+  double lookahead_alpha;             /* weight of the fast parameters at a blend, in [0, 1] */
+} optim_helpers;
+
+/* Each helper as a function of its own over `count` tensors of one engine, in place; the meaning of the numbers and their
+ * defaults are those of optim_helpers. Tensors of all dtypes; params[i] and grads[i] have equal shapes. Host outputs (norm,
+ * rms) may be NULL and are waited for when given. */
+OPTIM_API optim_status optim_unscale(optim_engine* engine, int64_t count, const optim_tensor* grads, const float* grad_scale,
+                                     float* found_inf); /* device floats: g /= *grad_scale; *found_inf = 1 if any is not finite */
+OPTIM_API optim_status optim_clip_grad_value(optim_engine* engine, int64_t count, const optim_tensor* grads, double clip_value);
+OPTIM_API optim_status optim_clip_grad_norm(optim_engine* engine, int64_t count, const optim_tensor* grads, double max_norm,
+                                            double norm_type, double eps, double* norm);
+OPTIM_API optim_status optim_agc(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* grads,
+                                 double clip_val, double agc_eps, double division_eps);
+OPTIM_API optim_status optim_centralize(optim_engine* engine, int64_t count, const optim_tensor* grads, int32_t conv_only);
+OPTIM_API optim_status optim_normalize(optim_engine* engine, int64_t count, const optim_tensor* grads, int32_t channels,
+                                       double eps);
+OPTIM_API optim_status optim_norm_loss(optim_engine* engine, int64_t count, const optim_tensor* params, double lr, double factor,
+                                       double eps);
+OPTIM_API optim_status optim_stable_weight_decay(optim_engine* engine, int64_t count, const optim_tensor* params,
+                                                 const optim_tensor* exp_avg_sqs, double lr, double weight_decay, double beta2,
+                                                 int64_t step, double* rms);
+OPTIM_API optim_status optim_lookahead(optim_engine* engine, int64_t count, const optim_tensor* params,
+                                       const optim_tensor* slow_params, double alpha);
+/* Norms of the rows of one tensor (scope of agc and norm loss) into host doubles: shape[0] of them for rank >= 2, else 1. */
+OPTIM_API optim_status optim_unit_norm(optim_engine* engine, const optim_tensor* tensor, double* norms);
+
+/* ---- Plans: a rule bound to all tensors of one optimizer --------------------------------------------------------------- */
+
+typedef struct optim_plan optim_plan;
+
+typedef struct optim_plan_options {
+  uint64_t size;
+  const char* rule;             /* a name of the schema, such as "adamw" */
+  int64_t group_count;          /* >= 1 */
+  int64_t hyper_count;          /* doubles per group in hypers; fewer than the schema has: the rest take their defaults */
+  const double* hypers;         /* [group_count][hyper_count]; may be NULL when hyper_count is 0 */
+  int64_t tensor_count;         /* >= 0 */
+  const optim_tensor* params;   /* [tensor_count]; data may be NULL until optim_plan_bind */
+  const int64_t* group_of;      /* [tensor_count] group of each tensor; NULL = all in group 0 */
+  const optim_helpers* helpers; /* NULL = none */
+  int32_t grad_dtype;           /* dtype of all gradients, or -1: as the parameter */
+  int32_t state_dtype;          /* dtype of all states, or -1: F64 for F64 parameters, else F32 */
+} optim_plan_options;
+
+/* Creates a plan. Everything is copied except the buffers. */
+OPTIM_API optim_status optim_plan_create(optim_engine* engine, const optim_plan_options* options, optim_plan** plan);
+OPTIM_API void optim_plan_free(optim_plan* plan);
+
+/* State slots of one tensor, in the order in which states are bound: the rule's own first, then those of helpers
+ * ("slow_params", "slow_momentum"). name has static storage or lives as long as the plan. */
+typedef struct optim_slot {
+  uint64_t size;
+  const char* name;
+  uint64_t bytes;
+  int32_t dtype;
+  int32_t rank;
+  int64_t shape[OPTIM_MAX_RANK];
+} optim_slot;
+OPTIM_API optim_status optim_plan_slot_count(const optim_plan* plan, int64_t tensor, int64_t* count);
+OPTIM_API optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, int64_t index, optim_slot* slot);
+
+/* Binds buffers. params and grads have one pointer per tensor; states has the slots of tensor 0, then of tensor 1, ... A NULL
+ * array leaves that part as it was. A NULL gradient means "no gradient": the tensor is left alone by steps. Pointers are
+ * checked (alignment to the element, overlap, device) and compared: nothing is uploaded or allocated when nothing changed. */
+OPTIM_API optim_status optim_plan_bind(optim_plan* plan, void* const* params, void* const* grads, void* const* states);
+
+/* Fills all bound states with their initial values and sets every step counter to 0. Some rules (Nero) also project the
+ * parameters here, as their paper asks. Not needed when states are loaded instead. */
+OPTIM_API optim_status optim_plan_init_states(optim_plan* plan);
+
+typedef struct optim_step {
+  uint64_t size;
+  const float* grad_scale; /* device float or NULL: gradients are divided by it */
+  const float* found_inf;  /* device float or NULL: non-zero skips the step; nothing changes, counters stay */
+} optim_step;
+
+/* One step of all groups; options may be NULL. Parameters, states and counters change; gradients never do. */
+OPTIM_API optim_status optim_plan_step(optim_plan* plan, const optim_step* options);
+
+/* The number of steps a group has made. get waits for the device; set (resuming) tells that all tensors have seen gradients. */
+OPTIM_API optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t* step);
+OPTIM_API optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step);
+
+/* Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest stay). Setting one that
+ * decides which slots exist is refused. */
+OPTIM_API optim_status optim_plan_get_hypers(const optim_plan* plan, int64_t group, double* hypers, int64_t count);
+OPTIM_API optim_status optim_plan_set_hypers(optim_plan* plan, int64_t group, const double* hypers, int64_t count);
+
+/* Bytes that one step must read and write with what is bound and switched on (the cost line of docs/optimizers.md). */
+OPTIM_API optim_status optim_plan_bytes_per_step(const optim_plan* plan, uint64_t* bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

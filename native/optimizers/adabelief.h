@@ -1,0 +1,77 @@
+// AdaBelief (arXiv 2010.07468), as the authors' code 0.2.0: rectified by default, eps also added inside the variance at every
+// step. Unlike that code the running maximum of ams_bound also serves the rectified branch.
+#pragma once
+
+#include "core/rule.h"
+
+namespace optim::rules {
+
+OPTIM_SLOT(exp_avg_var, param, zero, second_moment, "Moving average of the squared distance of the gradient from its average.");
+OPTIM_SLOT(max_exp_avg_var, param, zero, none, "Running maximum of exp_avg_var.");
+OPTIM_HYPER(rectify, range::boolean(), "Rectify the variance of the adaptive step (RAdam).");
+
+struct adabelief {
+  static constexpr const char* title = "AdaBelief";
+  static constexpr const char* paper =
+      "Zhuang et al.: AdaBelief Optimizer: Adapting Stepsizes by the Belief in Observed Gradients (2020)";
+  static constexpr const char* url = "https://arxiv.org/abs/2010.07468";
+  static constexpr const char* summary = "Steps by the belief in the gradient: q = E[(g - m)^2], p -= lr m / (sqrt(q) + eps).";
+
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-16, weight_decay = 0, weight_decouple = true,
+                    fixed_decay = false, rectify = true, n_sma_threshold = 5, degenerated_to_sgd = true, ams_bound = false,
+                    adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false);
+  static constexpr auto slots =
+      optim::slots(exp_avg, exp_avg_var, max_exp_avg_var.when(ams_bound), exp_grad_adanorm.when(adanorm));
+
+  template <class T>
+  struct Scalars {
+    T decay, beta1, add1, beta2, add2, eps, step_size, root_correction2;
+    bool ams_bound, adaptive;
+  };
+
+  template <class T, class H>
+  OPTIM_FN static Scalars<T> prepare(const H& h, double t) {
+    Scalars<T> c{};
+    c.decay = T(1 - decay_rate(h));
+    c.beta1 = T(h[beta1]);
+    c.add1 = T(1 - h[beta1]);
+    c.beta2 = T(h[beta2]);
+    c.add2 = T(1 - h[beta2]);
+    c.eps = T(h[eps]);
+    c.ams_bound = h[ams_bound] != 0;
+    const double a = debiased_lr(h, t);
+    if (h[rectify] == 0) {
+      c.adaptive = true;
+      c.step_size = T(a);
+      c.root_correction2 = T(std::sqrt(correction(h[beta2], t)));
+    } else {
+      const Rectification r = rectification(h, t);
+      c.adaptive = r.rectified;
+      c.step_size = T(r.rectified || h[degenerated_to_sgd] != 0 ? a * r.factor : 0);
+      c.root_correction2 = 1;  // it is inside the rectification
+    }
+    return c;
+  }
+
+  template <class T, class State>
+  OPTIM_FN static void specialize(Scalars<T>& c, const State&, const TensorFacts& tensor) {
+    c.add1 *= T(tensor.adanorm);
+  }
+
+  template <class T, class State>
+  OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
+    T& m = s[exp_avg];
+    T& q = s[exp_avg_var];
+    T& x = s[max_exp_avg_var];
+    m = c.beta1 * m + c.add1 * g;
+    const T d = g - m;
+    q = c.beta2 * q + c.add2 * (d * d) + c.eps;
+    x = x > q ? x : q;
+    const T w = c.ams_bound ? x : q;
+    const T denominator = std::sqrt(w) / c.root_correction2 + c.eps;
+    p = c.decay * p - c.step_size * (c.adaptive ? m / denominator : m);
+  }
+};
+
+}  // namespace optim::rules

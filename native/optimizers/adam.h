@@ -1,0 +1,55 @@
+// Adam (arXiv 1412.6980) as torch.optim.Adam: eps outside the root, unscaled. ams_bound is AMSGrad (the maximum is taken of the
+// raw second moment, then corrected), adam_debias is AdamD (arXiv 2110.10828).
+#pragma once
+
+#include "core/rule.h"
+
+namespace optim::rules {
+
+struct adam {
+  static constexpr const char* title = "Adam";
+  static constexpr const char* paper =
+      "Kingma, Ba: Adam: A Method for Stochastic Optimization (2015)";
+  static constexpr const char* url = "https://arxiv.org/abs/1412.6980";
+  static constexpr const char* summary = "Adaptive moments: p -= lr m^ / (sqrt(v^) + eps).";
+
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false,
+                    fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false);
+  static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound));
+
+  template <class T>
+  struct Scalars {
+    T decay, beta1, add1, beta2, add2, eps, step_size, root_correction2;
+    bool ams_bound;
+  };
+
+  template <class T, class H>
+  OPTIM_FN static Scalars<T> prepare(const H& h, double t) {
+    Scalars<T> c{};
+    c.decay = T(1 - decay_rate(h));
+    c.beta1 = T(h[beta1]);
+    c.add1 = T(1 - h[beta1]);
+    c.beta2 = T(h[beta2]);
+    c.add2 = T(1 - h[beta2]);
+    c.eps = T(h[eps]);
+    c.step_size = T(debiased_lr(h, t));
+    c.root_correction2 = T(std::sqrt(correction(h[beta2], t)));
+    c.ams_bound = h[ams_bound] != 0;
+    return c;
+  }
+
+  template <class T, class State>
+  OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
+    T& m = s[exp_avg];
+    T& v = s[exp_avg_sq];
+    T& x = s[max_exp_avg_sq];
+    m = c.beta1 * m + c.add1 * g;
+    v = c.beta2 * v + c.add2 * (g * g);
+    x = x > v ? x : v;
+    const T w = c.ams_bound ? x : v;
+    p = c.decay * p - c.step_size * m / (std::sqrt(w) / c.root_correction2 + c.eps);
+  }
+};
+
+}  // namespace optim::rules

@@ -1,0 +1,101 @@
+// Lamb (arXiv 1904.00962), by default as cybertronai/pytorch-lamb: no bias correction, the parameter norm limited to 10.
+// bias_correction = true with clamp = 0 is the paper's final form.
+#pragma once
+
+#include "core/rule.h"
+
+namespace optim::rules {
+
+OPTIM_HYPER(bias_correction, range::boolean(), "Correct the bias of both moments.");
+OPTIM_HYPER(grad_averaging, range::boolean(), "The first moment adds (1 - beta1) times the gradient instead of all of it.");
+OPTIM_HYPER(adam, range::boolean(), "Leave the trust ratio at 1.");
+
+struct lamb {
+  static constexpr const char* title = "Lamb";
+  static constexpr const char* paper =
+      "You et al.: Large Batch Optimization for Deep Learning: Training BERT in 76 minutes (2020)";
+  static constexpr const char* url = "https://arxiv.org/abs/1904.00962";
+  static constexpr const char* summary = "Adam's direction u, layer-wise scaled: p -= lr |p| / |u| u.";
+
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-6, weight_decay = 0, weight_decouple = true,
+                    bias_correction = false, adam_debias = false, grad_averaging = true, clamp = 10, adam = false,
+                    pre_norm = false, max_grad_norm = 0, adanorm = false, adanorm_r = 0.95, maximize = false);
+  static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
+
+  template <class H>
+  static constexpr const char* check(const H& h) {
+    if (h[pre_norm] != 0 && h[max_grad_norm] > 0) return "pre_norm and max_grad_norm > 0 exclude each other";
+    return h[adam_debias] != 0 && h[bias_correction] == 0 ? "adam_debias needs bias_correction" : nullptr;
+  }
+
+  template <class T>
+  struct Scalars {
+    T lr, weight_decay, beta1, add1, beta2, add2, eps, correction1, correction2, clamp;
+    bool adam;
+  };
+
+  template <class T, class H>
+  OPTIM_FN static Scalars<T> prepare(const H& h, double t) {
+    const bool correct = h[bias_correction] != 0;
+    Scalars<T> c{};
+    c.lr = T(h[lr]);
+    c.weight_decay = T(h[weight_decouple] != 0 ? h[weight_decay] : 0);
+    c.beta1 = T(h[beta1]);
+    c.add1 = T(h[grad_averaging] != 0 ? 1 - h[beta1] : 1);
+    c.beta2 = T(h[beta2]);
+    c.add2 = T(1 - h[beta2]);
+    c.eps = T(h[eps]);
+    c.correction1 = T(correct && h[adam_debias] == 0 ? correction(h[beta1], t) : 1);
+    c.correction2 = T(correct ? correction(h[beta2], t) : 1);
+    c.clamp = T(h[clamp]);
+    c.adam = h[adam] != 0;
+    return c;
+  }
+
+  template <class T, class State>
+  OPTIM_FN static void specialize(Scalars<T>& c, const State&, const TensorFacts& tensor) {
+    c.add1 *= T(tensor.adanorm);
+  }
+
+  template <class T, class State>
+  OPTIM_FN static T direction(T p, const State& s, const Scalars<T>& c) {
+    return s[exp_avg] / c.correction1 / (std::sqrt(s[exp_avg_sq] / c.correction2) + c.eps) + c.weight_decay * p;
+  }
+
+  enum Sum { param_sq, direction_sq };
+  static constexpr int sum_count = 2;
+  static constexpr Scope scope = Scope::tensor;
+  static constexpr int reduced_rank = 0;
+
+  static constexpr Pass gather_pass(const double*) { return {true, true, true, false, true}; }
+  static constexpr Pass apply_pass(const double*) { return {true, false, true, true, false}; }
+
+  template <class T, class State>
+  OPTIM_FN static Terms<sum_count> gather(T p, T g, State& s, const Scalars<T>& c) {
+    s[exp_avg] = c.beta1 * s[exp_avg] + c.add1 * g;
+    s[exp_avg_sq] = c.beta2 * s[exp_avg_sq] + c.add2 * (g * g);
+    const T u = direction(p, s, c);
+    return {{product(p, p), product(u, u)}};
+  }
+
+  template <class T>
+  struct Factors {
+    T step_size;
+  };
+
+  template <class T>
+  OPTIM_FN static Factors<T> finish(const double*, const double* tensor, const Scalars<double>& c, const Extent&) {
+    double a = std::sqrt(tensor[param_sq]);
+    if (c.clamp > 0 && a > c.clamp) a = c.clamp;
+    const double b = std::sqrt(tensor[direction_sq]);
+    return {T(c.lr * (a > 0 && b > 0 && !c.adam ? a / b : 1))};
+  }
+
+  template <class T, class State>
+  OPTIM_FN static void apply(T& p, T, const State& s, const Scalars<T>& c, const Factors<T>& f) {
+    p = p - f.step_size * direction(p, s, c);
+  }
+};
+
+}  // namespace optim::rules
