@@ -94,19 +94,20 @@ void Plan::bind(void* const* params, void* const* grads, void* const* states) {
     }
   }
   const bool written_changed = owned_changed || rule_.writes_gradient;
-  std::vector<Interval> intervals = written_changed ? written_intervals(new_params, new_grads, new_states) : intervals_;
+  std::vector<Interval> intervals;
+  if (written_changed) intervals = written_intervals(new_params, new_grads, new_states);
   for (std::size_t i = 0; i < tensors_.size() && !rule_.writes_gradient; ++i) {
     const bool check = new_grads[i] != nullptr && (owned_changed || new_grads[i] != tensors_[i].grad_data);
-    if (check) check_gradient(i, new_grads[i], intervals);
+    if (check) check_gradient(i, new_grads[i], written_changed ? intervals : intervals_);
   }
   exchange(new_params, new_grads, new_states);
-  intervals_.swap(intervals);
+  if (written_changed) intervals_.swap(intervals);
   complete_ = false;
   try {
     rebind();
   } catch (...) {
     exchange(new_params, new_grads, new_states);
-    intervals_.swap(intervals);
+    if (written_changed) intervals_.swap(intervals);
     throw;
   }
 }

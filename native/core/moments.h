@@ -12,7 +12,7 @@ struct Moments {
   double m2;         // its centred sum of squares
   double abs_sum;
   double abs_max;
-  double nonfinite;  // elements that are not finite
+  double nonfinite;  // gradient elements that are not finite, before clipping by value
   double param_sum;
   double param_sq;
   double cross;      // sum of gradient times parameter

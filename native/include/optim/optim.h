@@ -138,8 +138,8 @@ typedef struct optim_tensor {
 #define OPTIM_PULLBACK_PULLBACK 2
 
 /* Helpers of a plan, switchable on any rule; a zero-filled struct switches everything off. However many are on, they add one
- * read of the gradient (and of the parameter, where one needs its norm). They act in this order: unscale, clip_value,
- * skip_nonfinite, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the rule's step; lookahead.
+ * read of the gradient (and of the parameter, where one needs its norm). They act in this order: unscale,
+ * skip_nonfinite, clip_value, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the rule's step; lookahead.
  * A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row. */
 typedef struct optim_helpers {
   uint64_t size;

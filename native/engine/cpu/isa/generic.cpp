@@ -53,8 +53,9 @@ Moments moments(const void* grads, const void* params, std::int64_t count, doubl
     const double magnitude = std::fabs(g);
     lanes.value[sum][lane] += g - shift;
     lanes.value[abs_sum][lane] += magnitude;
-    // Infinity minus itself is NaN, which no comparison holds for.
-    lanes.value[nonfinite][lane] += g - g == 0 ? 0.0 : 1.0;
+    // Counted before clipping. Infinity minus itself is NaN, which no comparison holds for.
+    const double raw = static_cast<double>(map.unscale * grad[i]);
+    lanes.value[nonfinite][lane] += raw - raw == 0 ? 0.0 : 1.0;
     largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
   });
   if (param != nullptr) {
