@@ -15,12 +15,14 @@ std::string Plan::what(const Interval& interval) const {
   return message("state ", tensors_[interval.tensor].slots[interval.slot].name, " of params[", interval.tensor, "]");
 }
 
-void Plan::check_pointer(const std::string& what, const void* data, DType dtype, std::int64_t count) const {
-  const std::uint64_t bytes = static_cast<std::uint64_t>(count) * size_of(dtype);
-  if (bytes > std::numeric_limits<std::uintptr_t>::max() - reinterpret_cast<std::uintptr_t>(data)) {
-    invalid(what, " is at address ", data, ", and its ", bytes, " bytes reach beyond the end of the address space");
+// Names are built only for what is refused: there may be tens of thousands of buffers.
+void Plan::check_pointer(const void* data, const Layout& layout, DType dtype, const Interval& where) const {
+  const std::uint64_t bytes = static_cast<std::uint64_t>(layout.extent.count) * size_of(dtype);
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  if (bytes > std::numeric_limits<std::uintptr_t>::max() - address) {
+    invalid(what(where), " is at address ", data, ", and its ", bytes, " bytes reach beyond the end of the address space");
   }
-  engine_.check_address(what, data, size_of(dtype));
+  if (address % size_of(dtype) != 0 || !engine_.owns_address(data)) engine_.check_address(what(where), data, size_of(dtype));
 }
 
 std::vector<Plan::Interval> Plan::written_intervals(const std::vector<void*>& params, const std::vector<void*>& grads,
@@ -59,40 +61,50 @@ void Plan::check_gradient(std::size_t tensor, const void* data, const std::vecto
   }
 }
 
+bool Plan::is_bound(void* const* params, void* const* grads, void* const* states) const {
+  std::size_t state = 0;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const bool empty = tensors_[i].param.extent.count == 0;
+    if (params != nullptr && (params[i] != tensors_[i].param_data || (params[i] == nullptr && !empty))) return false;
+    if (grads != nullptr && grads[i] != tensors_[i].grad_data) return false;
+    for (const Slot& slot : tensors_[i].slots) {
+      if (states == nullptr) break;
+      const void* const data = states[state++];
+      if (data != slot.data || (data == nullptr && slot.layout.extent.count > 0)) return false;
+    }
+  }
+  return true;
+}
+
 void Plan::bind(void* const* params, void* const* grads, void* const* states) {
+  if (!stale_ && is_bound(params, grads, states)) return;
   std::vector<void*> new_params, new_grads, new_states;
-  bool owned_changed = false, grads_changed = false;
+  bool owned_changed = false;
   std::size_t state = 0;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const PlanTensor& tensor = tensors_[i];
+    const bool empty = tensor.param.extent.count == 0;
     new_params.push_back(params != nullptr ? params[i] : tensor.param_data);
     new_grads.push_back(grads != nullptr ? grads[i] : tensor.grad_data);
-    owned_changed |= new_params.back() != tensor.param_data;
-    grads_changed |= new_grads.back() != tensor.grad_data;
-    for (const Slot& slot : tensor.slots) {
-      new_states.push_back(states != nullptr ? states[state++] : slot.data);
-      owned_changed |= new_states.back() != slot.data;
+    if (params != nullptr && params[i] == nullptr && !empty && !tensor.standalone) invalid("params[", i, "] is NULL");
+    if (new_params[i] != tensor.param_data) {
+      check_pointer(new_params[i], tensor.param, tensor.param.dtype, {0, 0, i, Interval::param});
+      owned_changed = true;
     }
-  }
-  if (!owned_changed && !grads_changed && !stale_) return;
-
-  state = 0;
-  for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    const PlanTensor& tensor = tensors_[i];
-    if (params != nullptr && params[i] == nullptr && tensor.param.extent.count > 0 && !tensor.standalone) {
-      invalid("params[", i, "] is NULL");
-    }
-    if (new_params[i] != tensor.param_data) check_pointer(message("params[", i, "]"), new_params[i], tensor.param.dtype, tensor.param.extent.count);
     if (new_grads[i] != tensor.grad_data && new_grads[i] != nullptr) {
-      check_pointer(message("grads[", i, "]"), new_grads[i], tensor.grad_dtype, tensor.param.extent.count);
+      check_pointer(new_grads[i], tensor.param, tensor.grad_dtype, {0, 0, i, Interval::grad});
     }
-    for (const Slot& slot : tensor.slots) {
-      const void* const data = new_states[state++];
-      const std::string name = message("state ", slot.name, " of params[", i, "]");
-      if (states != nullptr && data == nullptr && slot.layout.extent.count > 0) invalid(name, " is NULL");
-      if (data != slot.data) check_pointer(name, data, slot.layout.dtype, slot.layout.extent.count);
+    for (std::size_t k = 0; k < tensor.slots.size(); ++k) {
+      const Slot& slot = tensor.slots[k];
+      new_states.push_back(states != nullptr ? states[state++] : slot.data);
+      const Interval where{0, 0, i, static_cast<int>(k)};
+      if (states != nullptr && new_states.back() == nullptr && slot.layout.extent.count > 0) invalid(what(where), " is NULL");
+      if (new_states.back() == slot.data) continue;
+      check_pointer(new_states.back(), slot.layout, slot.layout.dtype, where);
+      owned_changed = true;
     }
   }
+
   const bool written_changed = owned_changed || rule_.writes_gradient;
   std::vector<Interval> intervals;
   if (written_changed) intervals = written_intervals(new_params, new_grads, new_states);

@@ -101,7 +101,8 @@ class Plan {
   void make_slots(PlanTensor& tensor, DType state_dtype) const;
   std::uint64_t pass_bytes(const PlanTensor& tensor, const Pass& pass) const;
   std::string what(const Interval& interval) const;
-  void check_pointer(const std::string& what, const void* data, DType dtype, std::int64_t count) const;
+  bool is_bound(void* const* params, void* const* grads, void* const* states) const;
+  void check_pointer(const void* data, const Layout& layout, DType dtype, const Interval& where) const;
   std::uint64_t grad_bytes(std::size_t tensor) const;
   std::vector<Interval> written_intervals(const std::vector<void*>& params, const std::vector<void*>& grads,
                                           const std::vector<void*>& states) const;

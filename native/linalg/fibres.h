@@ -1,5 +1,5 @@
-// A dense row-major tensor seen along one of its dimensions: n = shape[j] numbers apart by `inner`, a fibre, for every choice of the
-// other indices. Fibre f = outer index * inner + inner index.
+// A dense row-major tensor seen along one of its dimensions: n = shape[j] numbers apart by `inner`, a fibre, for every
+// choice of the other indices. Fibre f = outer index * inner + inner index.
 #pragma once
 
 #include <cstdint>

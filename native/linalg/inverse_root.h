@@ -12,14 +12,16 @@ namespace optim::linalg {
 
 struct InverseRoot {
   double root;       // p
-  double floor = 0;  // eigenvalues are raised to at least this; 0 without a ridge: to n u max(largest, 1e-16), what is lost in rounding
+  double floor = 0;  // eigenvalues are raised to at least this; 0 without a ridge: to n u max(largest, 1e-16), what is
+                     // lost in rounding
   double ridge = 0;  // times max(largest eigenvalue, 1e-16), added to every eigenvalue
 };
 
 constexpr double smallest_scale = 1e-16;  // the least a ridge and a floor are relative to
 
-// result = ((A + A^T) / 2)^(-1/p) = Q diag(lambda)^(-1/p) Q^T for A = Q diag(lambda) Q^T, n x n without padding; result may be A.
-// False, and the result is left alone, when A has an element that is not finite or the result would overflow its type.
+// result = ((A + A^T) / 2)^(-1/p) = Q diag(lambda)^(-1/p) Q^T for A = Q diag(lambda) Q^T, n x n without padding; result
+// may be A. False, and the result is left alone, when A has an element that is not finite or the result would overflow
+// its type.
 template <class Team, class Stored>
 OPTIM_TEAM_FN bool inverse_root(const Team& team, int n, const Stored* a, Stored* result, const InverseRoot& options,
                                 const EigenWorkspace& work) {
@@ -39,7 +41,8 @@ OPTIM_TEAM_FN bool inverse_root(const Team& team, int n, const Stored* a, Stored
   largest_element = team.max(largest_element);
   if (largest_element == infinity) return false;
 
-  // A power of two near the largest element is taken out, without rounding, so that squares neither overflow nor vanish.
+  // A power of two near the largest element is taken out, without rounding, so that squares neither overflow nor
+  // vanish.
   int exponent = 0;
   frexp(largest_element, &exponent);
   exponent = exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent;
@@ -68,7 +71,8 @@ OPTIM_TEAM_FN bool inverse_root(const Team& team, int n, const Stored* a, Stored
   const double floor = options.floor > 0 || options.ridge > 0 ? options.floor : n * roundoff * reference;
   const double shift = options.ridge * reference;
   const auto raised = [&](double value) { return (value > floor ? value : floor) + shift; };
-  if (!(pow(raised(smallest), -1 / options.root) <= static_cast<double>(std::numeric_limits<Stored>::max()))) return false;
+  if (!(pow(raised(smallest), -1 / options.root) <= static_cast<double>(std::numeric_limits<Stored>::max())))
+    return false;
 
   // With the rows of Q^T scaled by lambda^(-1/2p), the result is their Gram matrix: exactly symmetric.
   team.sync();

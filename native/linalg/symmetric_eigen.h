@@ -1,6 +1,6 @@
-// Eigenvalues and eigenvectors of a real symmetric matrix in double: Householder tridiagonalization, then the implicit QL method
-// with Wilkinson's shift (Golub & Van Loan, Matrix Computations, sections 8.3.1 and 8.3.5). About 9 n^3 operations, errors of a few
-// units of roundoff of the largest eigenvalue.
+// Eigenvalues and eigenvectors of a real symmetric matrix in double: Householder tridiagonalization, then the implicit
+// QL method with Wilkinson's shift (Golub & Van Loan, Matrix Computations, sections 8.3.1 and 8.3.5). About 9 n^3
+// operations, errors of a few units of roundoff of the largest eigenvalue.
 #pragma once
 
 #include <cfloat>
@@ -12,13 +12,14 @@ namespace optim::linalg {
 
 constexpr double roundoff = DBL_EPSILON / 2;
 
-// For matrices whose largest element is near 1: what is smaller vanishes beside it, and its square is still a normal number.
+// For matrices whose largest element is near 1: what is smaller vanishes beside it, and its square is still a normal
+// number.
 constexpr double negligible = 1e-100;
 
 // The next sweep of plane rotations: of rows high and high - 1, ..., low + 1 and low.
 struct QlSweep {
   int low, high;
-  int eigenvalue;    // those before it have converged
+  int eigenvalue;  // those before it have converged
   int tries;
   double threshold;  // off-diagonal elements up to this are taken for zero: the roundoff of the largest eigenvalue
   enum State { sweep, converged, failed } state;
@@ -53,8 +54,9 @@ OPTIM_TEAM_FN void combine_rows(const double* rows, const double* weight, int st
   }
 }
 
-// A = Q T Q^T with T tridiagonal; the rows of `eigenvectors` become those of Q^T. Step k reflects column k below the diagonal onto
-// its first element by H = I - tau v v^T:  Q^T <- H Q^T,  A <- H A H = A - v w^T - w v^T,  w = p - (tau/2)(p^T v) v,  p = tau A v.
+// A = Q T Q^T with T tridiagonal; the rows of `eigenvectors` become those of Q^T. Step k reflects column k below the
+// diagonal onto its first element by H = I - tau v v^T:  Q^T <- H Q^T,  A <- H A H = A - v w^T - w v^T,  w = p -
+// (tau/2)(p^T v) v,  p = tau A v.
 template <class Team>
 OPTIM_TEAM_FN void tridiagonalize(const Team& team, int n, const EigenWorkspace& work) {
   constexpr int width = Team::width;
@@ -129,7 +131,8 @@ OPTIM_TEAM_FN void tridiagonalize(const Team& team, int n, const EigenWorkspace&
   }
 }
 
-// One implicit QL step on the block [low, high] of the tridiagonal matrix; its rotations are noted for the eigenvectors.
+// One implicit QL step on the block [low, high] of the tridiagonal matrix; its rotations are noted for the
+// eigenvectors.
 OPTIM_TEAM_FN void chase_bulge(const EigenWorkspace& work, QlSweep& sweep, int high) {
   double* const d = work.diagonal;
   double* const e = work.off_diagonal;

@@ -1,6 +1,6 @@
-// Who carries a dense algorithm out: one thread of the host, or the threads of one block on the device. Algorithms of linalg/ are
-// written once, over a team: its members share out the columns of a matrix, meet at sync(), and perform every sum in the same
-// order, so that the host and the device get the same bits.
+// Who carries a dense algorithm out: one thread of the host, or the threads of one block on the device. Algorithms of
+// linalg/ are written once, over a team: its members share out the columns of a matrix, meet at sync(), and perform
+// every sum in the same order, so that the host and the device get the same bits.
 #pragma once
 
 #include <cmath>
@@ -19,8 +19,8 @@
 
 namespace optim::linalg {
 
-// Matrices of n columns are stored row by row, rows padded to an odd number of vectors: walking down a group of columns then goes
-// through all sets of a cache.
+// Matrices of n columns are stored row by row, rows padded to an odd number of vectors: walking down a group of columns
+// then goes through all sets of a cache.
 constexpr int column_multiple = 8;
 constexpr int padded(int n) { return ((n + column_multiple - 1) / column_multiple | 1) * column_multiple; }
 
@@ -57,7 +57,8 @@ struct SerialTeam {
 template <class Team, class Body>
 OPTIM_TEAM_FN void for_columns(const Team& team, int first, int end, const Body& body) {
   const int stride = team.size() * Team::width;
-  for (int column = first / Team::width * Team::width + team.rank() * Team::width; column < end; column += stride) body(column);
+  for (int column = first / Team::width * Team::width + team.rank() * Team::width; column < end; column += stride)
+    body(column);
 }
 
 }  // namespace optim::linalg

@@ -209,7 +209,9 @@ void CpuMatrixProgram::run(std::size_t index, const T* gradient, T* direction, u
           ++skipped;
         }
         break;
-      case MatrixOperation::Kind::contract: workspace->contract(direction, fibres, slot); break;
+      case MatrixOperation::Kind::contract:
+        workspace->contract(direction, fibres, slot);
+        break;
     }
   }
 

@@ -19,8 +19,9 @@ class CpuMatrixProgram {
   explicit CpuMatrixProgram(const Plan& plan);  // as many threads as there are processors
   ~CpuMatrixProgram();
 
-  // Both arrays have the shape of the tensor, row by row; the program turns `direction` into the final one. due: the stages to
-  // run, one bit each. May be called for different tensors at once; the result does not depend on the threads. Allocates nothing.
+  // Both arrays have the shape of the tensor, row by row; the program turns `direction` into the final one. due: the
+  // stages to run, one bit each. May be called for different tensors at once; the result does not depend on the
+  // threads. Allocates nothing.
   template <class T>
   void run(std::size_t tensor, const T* gradient, T* direction, unsigned due);
 

@@ -22,8 +22,8 @@ __device__ __forceinline__ bool runs(const MatrixItem& item, const unsigned* due
 
 // Elements [row, row + gram_tile) of the fibres [first, first + count), one fibre a row of the panel.
 template <class T>
-__device__ __forceinline__ void load_panel(const T* tensor, const linalg::Fibres& fibres, std::int64_t first, int count, int row,
-                                           double (&panel)[gram_tile][gram_tile + 1]) {
+__device__ __forceinline__ void load_panel(const T* tensor, const linalg::Fibres& fibres, std::int64_t first, int count,
+                                           int row, double (&panel)[gram_tile][gram_tile + 1]) {
   const bool along_fibre = fibres.inner == 1;  // neighbouring threads read neighbouring numbers
   for (int i = static_cast<int>(threadIdx.x); i < gram_tile * gram_tile; i += gram_threads) {
     const int fast = i % gram_tile, slow = i / gram_tile;
@@ -36,10 +36,12 @@ __device__ __forceinline__ void load_panel(const T* tensor, const linalg::Fibres
   }
 }
 
-// slot = keep * slot + add * G_j G_j^T, one tile on or above the diagonal and its mirror image. Sums run over the fibres in order.
+// slot = keep * slot + add * G_j G_j^T, one tile on or above the diagonal and its mirror image. Sums run over the
+// fibres in order.
 template <class T>
 __global__ void __launch_bounds__(gram_threads)
-    add_gram(const MatrixItem* items, const BlockShare* shares, const T* gradient, const unsigned* due, const std::int32_t* skip) {
+    add_gram(const MatrixItem* items, const BlockShare* shares, const T* gradient, const unsigned* due,
+             const std::int32_t* skip) {
   const BlockShare share = shares[blockIdx.x];
   const MatrixItem& item = items[share.item];
   if (*skip != 0 || !runs(item, due)) return;
@@ -92,7 +94,8 @@ __global__ void __launch_bounds__(gram_threads)
 // U = U x_j slot: a block multiplies some fibres by the matrix, in place.
 template <class T>
 __global__ void __launch_bounds__(contract_threads)
-    contract(const MatrixItem* items, const BlockShare* shares, T* direction, const unsigned* due, const std::int32_t* skip) {
+    contract(const MatrixItem* items, const BlockShare* shares, T* direction, const unsigned* due,
+             const std::int32_t* skip) {
   const BlockShare share = shares[blockIdx.x];
   const MatrixItem& item = items[share.item];
   if (*skip != 0 || !runs(item, due)) return;
@@ -137,9 +140,11 @@ __global__ void __launch_bounds__(contract_threads)
   for_elements([&](int at, T& element) { element = static_cast<T>(product[at]); });
 }
 
-// Shared memory of a block that takes roots: what linalg::EigenWorkspace keeps in vectors, the sweep, and the team's sums.
+// Shared memory of a block that takes roots: what linalg::EigenWorkspace keeps in vectors, the sweep, and the team's
+// sums.
 std::size_t root_shared_bytes(int largest) {
-  const std::size_t numbers = static_cast<std::size_t>(linalg::EigenWorkspace::vectors) * linalg::padded(largest) + linalg::lanes;
+  const std::size_t numbers =
+      static_cast<std::size_t>(linalg::EigenWorkspace::vectors) * linalg::padded(largest) + linalg::lanes;
   return numbers * sizeof(double) + sizeof(linalg::QlSweep);
 }
 
@@ -148,8 +153,8 @@ std::int64_t root_workspace(int largest) { return std::int64_t{2} * largest * li
 // slot = source^(-1/root): one block takes one root after another.
 template <class T>
 __global__ void __launch_bounds__(most_root_threads)
-    take_roots(const MatrixItem* items, int count, const unsigned* due, const std::int32_t* skip, double* workspace, int largest,
-               unsigned long long* skipped) {
+    take_roots(const MatrixItem* items, int count, const unsigned* due, const std::int32_t* skip, double* workspace,
+               int largest, unsigned long long* skipped) {
   if (*skip != 0) return;
   const int stride = linalg::padded(largest);
   OPTIM_DYNAMIC_SHARED(memory, double);
@@ -166,8 +171,8 @@ __global__ void __launch_bounds__(most_root_threads)
   for (int i = static_cast<int>(blockIdx.x); i < count; i += static_cast<int>(gridDim.x)) {
     const MatrixItem& item = items[i];
     if (!runs(item, due)) continue;
-    const bool taken = linalg::inverse_root(team, item.fibres.n, static_cast<const T*>(item.source), static_cast<T*>(item.slot),
-                                            {item.root, item.floor}, work);
+    const bool taken = linalg::inverse_root(team, item.fibres.n, static_cast<const T*>(item.source),
+                                            static_cast<T*>(item.slot), {item.root, item.floor}, work);
     if (!taken && threadIdx.x == 0) atomicAdd(skipped, 1ull);
     __syncthreads();
   }
@@ -175,7 +180,8 @@ __global__ void __launch_bounds__(most_root_threads)
 
 }  // namespace
 
-CudaMatrixProgram::CudaMatrixProgram(const Plan& plan, cudaStream_t stream) : in_double_(plan.in_double()), skipped_roots_(1) {
+CudaMatrixProgram::CudaMatrixProgram(const Plan& plan, cudaStream_t stream)
+    : in_double_(plan.in_double()), skipped_roots_(1) {
   int device = 0, multiprocessors = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
   check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
@@ -209,7 +215,8 @@ void CudaMatrixProgram::enqueue_as(cudaStream_t stream, const T* gradient, T* di
         check(launch(stream, add_gram<T>, grid, dim3(gram_threads), 0, items, shares, gradient, due, skip), "add_gram");
         break;
       case Kind::contract:
-        check(launch(stream, contract<T>, grid, dim3(contract_threads), 0, items, shares, direction, due, skip), "contract");
+        check(launch(stream, contract<T>, grid, dim3(contract_threads), 0, items, shares, direction, due, skip),
+              "contract");
         break;
       case Kind::inverse_root: {
         const int threads = std::min(most_root_threads, (part.largest + 31) / 32 * 32);
@@ -233,6 +240,8 @@ void CudaMatrixProgram::enqueue(cudaStream_t stream, const void* gradient, void*
   }
 }
 
-std::uint64_t CudaMatrixProgram::skipped_roots(cudaStream_t stream) const { return skipped_roots_.download(stream).front(); }
+std::uint64_t CudaMatrixProgram::skipped_roots(cudaStream_t stream) const {
+  return skipped_roots_.download(stream).front();
+}
 
 }  // namespace optim::cuda

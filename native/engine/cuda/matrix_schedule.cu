@@ -12,17 +12,20 @@ namespace {
 
 using Kind = MatrixOperation::Kind;
 
-// Operations are sorted into waves: one that touches what an earlier one of the same tensor wrote, or writes what it read, belongs
-// to a later wave.
+// Operations are sorted into waves: one that touches what an earlier one of the same tensor wrote, or writes what it
+// read, belongs to a later wave.
 class Waves {
  public:
   int wave_of(const MatrixOperation& operation) {
     const int slot = operation.slot * max_rank + operation.dimension;
     const int source = operation.source * max_rank + operation.dimension;
     switch (operation.kind) {
-      case Kind::add_gram: return place({}, {slot});
-      case Kind::inverse_root: return place({source}, {slot});
-      case Kind::contract: return place({slot}, {direction});
+      case Kind::add_gram:
+        return place({}, {slot});
+      case Kind::inverse_root:
+        return place({source}, {slot});
+      case Kind::contract:
+        return place({slot}, {direction});
     }
     return 0;
   }
@@ -56,8 +59,8 @@ std::int64_t parts(Kind kind, const linalg::Fibres& fibres) {
 
 bool MatrixItem::operator==(const MatrixItem& other) const {
   const auto fields = [](const MatrixItem& item) {
-    return std::tie(item.fibres.n, item.fibres.inner, item.fibres.count, item.begin, item.slot, item.source, item.keep, item.add,
-                    item.root, item.floor, item.tensor, item.stage, item.present);
+    return std::tie(item.fibres.n, item.fibres.inner, item.fibres.count, item.begin, item.slot, item.source, item.keep,
+                    item.add, item.root, item.floor, item.tensor, item.stage, item.present);
   };
   return fields(*this) == fields(other);
 }
@@ -116,8 +119,12 @@ MatrixSchedule matrix_schedule(const Plan& plan) {
   MatrixSchedule schedule;
   for (auto& [key, items] : waves) {
     const Kind kind = key.second;
-    MatrixLaunch launch{kind, static_cast<std::int32_t>(schedule.items.size()), static_cast<std::int32_t>(items.size()),
-                        static_cast<std::int32_t>(schedule.shares.size()), 0, 0};
+    MatrixLaunch launch{kind,
+                        static_cast<std::int32_t>(schedule.items.size()),
+                        static_cast<std::int32_t>(items.size()),
+                        static_cast<std::int32_t>(schedule.shares.size()),
+                        0,
+                        0};
     // The longest first, so that no block is left with a long one at the end.
     std::stable_sort(items.begin(), items.end(),
                      [](const MatrixItem& a, const MatrixItem& b) { return a.fibres.n > b.fibres.n; });

@@ -58,8 +58,8 @@ constexpr int panel_fibres(int n) {
 
 MatrixSchedule matrix_schedule(const Plan& plan);
 
-// Where every tensor begins in the arrays of prepared gradients and directions, in elements: the tensors in order, whether
-// present or not, each at the next multiple of a chunk; and the total.
+// Where every tensor begins in the arrays of prepared gradients and directions, in elements: the tensors in order,
+// whether present or not, each at the next multiple of a chunk; and the total.
 std::vector<std::int64_t> workspace_begin(const Plan& plan);
 
 }  // namespace optim::cuda

@@ -149,7 +149,7 @@ typedef struct optim_helpers {
   int32_t normalize;                  /* 1: divide by the standard deviation (n-1) of the tensor; more than 2 elements */
   int32_t normalize_channels;         /* 1: normalize per row instead (rank >= 2, rows of at least 2 elements) */
   int32_t lookahead_k;                /* > 0: blend with the slow weights every k steps (arXiv 1907.08610) */
-  int32_t lookahead_pullback;         /* OPTIM_PULLBACK_... */
+  int32_t lookahead_pullback;         /* OPTIM_PULLBACK_...: what a blend does to the first moment */
   int32_t reserved;                   /* 0 */
   double clip_value;                  /* > 0: clamp every gradient element to [-clip_value, clip_value] */
   double clip_norm;                   /* > 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)) */
