@@ -32,6 +32,7 @@ struct Tiling {
   std::vector<TiledTensor> tensors;
   std::int64_t units = 0;
   std::int64_t partials = 0;
+  std::int64_t elements = 0;
 
   // tile_length must be a multiple of what an engine vectorizes by.
   explicit Tiling(std::int64_t tile_length = 1) : tile_length_(tile_length) {}
@@ -49,6 +50,7 @@ struct Tiling {
       } else {
         group_units(index, t);
       }
+      elements += tensor.count;
       units += t.units;
       partials += t.units * t.partials_per_unit;
     }

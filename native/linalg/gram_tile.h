@@ -1,4 +1,4 @@
-// The kernel of all products: one tile of X^T X.
+// Products X^T X, tile by tile: what statistics are summed from and roots put together with.
 #pragma once
 
 #include "linalg/team.h"

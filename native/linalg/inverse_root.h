@@ -11,9 +11,10 @@
 namespace optim::linalg {
 
 struct InverseRoot {
-  double root;       // p
-  double floor = 0;  // eigenvalues are raised to at least this; 0 without a ridge: to n u max(largest, 1e-16), what is
-                     // lost in rounding
+  double root;  // p
+  // Eigenvalues are raised to at least this; where it is 0, and the ridge too, to what rounding loses: n u max(largest,
+  // 1e-16).
+  double floor = 0;
   double ridge = 0;  // times max(largest eigenvalue, 1e-16), added to every eigenvalue
 };
 

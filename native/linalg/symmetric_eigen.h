@@ -55,8 +55,8 @@ OPTIM_TEAM_FN void combine_rows(const double* rows, const double* weight, int st
 }
 
 // A = Q T Q^T with T tridiagonal; the rows of `eigenvectors` become those of Q^T. Step k reflects column k below the
-// diagonal onto its first element by H = I - tau v v^T:  Q^T <- H Q^T,  A <- H A H = A - v w^T - w v^T,  w = p -
-// (tau/2)(p^T v) v,  p = tau A v.
+// diagonal onto its first element by H = I - tau v v^T:
+//   Q^T <- H Q^T,   A <- H A H = A - v w^T - w v^T,   w = p - (tau/2)(p^T v) v,   p = tau A v.
 template <class Team>
 OPTIM_TEAM_FN void tridiagonalize(const Team& team, int n, const EigenWorkspace& work) {
   constexpr int width = Team::width;

@@ -24,10 +24,11 @@ struct adabelief {
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_var, max_exp_avg_var.when(ams_bound), exp_grad_adanorm.when(adanorm));
 
+  // The denominator is sqrt(w) / root_scale + offset; a step of the first moment alone makes it 1.
   template <class T>
   struct Scalars {
-    T decay, beta1, add1, beta2, add2, eps, step_size, root_correction2;
-    bool ams_bound, adaptive;
+    T decay, beta1, add1, beta2, add2, eps, step_size, root_scale, offset;
+    bool ams_bound;
   };
 
   template <class T, class H>
@@ -38,19 +39,22 @@ struct adabelief {
     c.add1 = T(1 - h[beta1]);
     c.beta2 = T(h[beta2]);
     c.add2 = T(1 - h[beta2]);
-    c.eps = T(h[eps]);
+    c.eps = c.offset = T(h[eps]);
     c.ams_bound = h[ams_bound] != 0;
-    const double a = debiased_lr(h, t);
+    c.step_size = T(debiased_lr(h, t));
     if (h[rectify] == 0) {
-      c.adaptive = true;
-      c.step_size = T(a);
-      c.root_correction2 = T(std::sqrt(correction(h[beta2], t)));
-    } else {
-      const Rectification r = rectification(h, t);
-      c.adaptive = r.rectified;
-      c.step_size = T(r.rectified || h[degenerated_to_sgd] != 0 ? a * r.factor : 0);
-      c.root_correction2 = 1;  // it is inside the rectification
+      c.root_scale = T(std::sqrt(correction(h[beta2], t)));
+      return c;
     }
+    const Rectification r = rectification(h, t);
+    c.root_scale = 1;  // the rectification contains the correction
+    if (r.rectified) {
+      c.step_size = T(debiased_lr(h, t) * r.factor);
+      return c;
+    }
+    if (h[degenerated_to_sgd] == 0) c.step_size = 0;
+    c.root_scale = T(INFINITY);
+    c.offset = 1;
     return c;
   }
 
@@ -69,8 +73,7 @@ struct adabelief {
     q = c.beta2 * q + c.add2 * (d * d) + c.eps;
     x = x > q ? x : q;
     const T w = c.ams_bound ? x : q;
-    const T denominator = std::sqrt(w) / c.root_correction2 + c.eps;
-    p = c.decay * p - c.step_size * (c.adaptive ? m / denominator : m);
+    p = c.decay * p - c.step_size * m / (std::sqrt(w) / c.root_scale + c.offset);
   }
 };
 

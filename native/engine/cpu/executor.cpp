@@ -48,7 +48,7 @@ void fill_identity(const Slot& slot, double value) {
 
 CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(plan, threads) {
   for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
-  if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<CpuMatrixProgram>(plan);
+  if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<CpuMatrixProgram>(plan, threads);
 }
 
 void CpuExecutor::hypers_changed(int group) {

@@ -10,7 +10,8 @@ namespace optim::cpu {
 template <class Body>
 void StepState::for_tiles(const Tiling& tiling, const Body& body) {
   const auto count = static_cast<std::int64_t>(tiling.tiles.size());
-  const bool worthwhile = count >= 8 && threads > 1;  // below about 16,384 elements a parallel region costs more than it gains
+  constexpr std::int64_t few_elements = 32768;  // for fewer, a parallel region costs more than it gains
+  const bool worthwhile = threads > 1 && tiling.elements > few_elements;
 #pragma omp parallel num_threads(threads) if (worthwhile)
   {
     Scratch& room = scratch[omp_get_thread_num()];

@@ -31,8 +31,9 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
     OpenTile open(state.streams[tile.tensor], tile, gather_pass, false, state.slots(), state.in_double, state.kernels.generic(),
                   scratch);
     const ScalarBytes scalars = state.scalars(tile.tensor, state.in_double);
+    const MapStorage shared_map = state.map(tile.tensor, 0);
     state.for_parts(tile, split, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
-      const MapStorage map = state.map(tile.tensor, row);
+      const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
       Piece piece = open.part(offset, count);
       piece.scalars = scalars.bytes;
       piece.map = &map;
@@ -54,9 +55,10 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
     OpenTile open(state.streams[tile.tensor], tile, apply_pass, false, state.slots(), state.in_double, state.kernels.generic(),
                   scratch);
     const ScalarBytes scalars = state.scalars(tile.tensor, state.in_double);
+    const MapStorage shared_map = state.map(tile.tensor, 0);
     const TiledTensor& tiled = tiling_.tensors[tile.tensor];
     state.for_parts(tile, split, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
-      const MapStorage map = state.map(tile.tensor, row);
+      const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
       Piece piece = open.part(offset, count);
       piece.scalars = scalars.bytes;
       piece.map = &map;

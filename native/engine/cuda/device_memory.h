@@ -18,7 +18,9 @@ class DeviceArray {
  public:
   DeviceArray() = default;
   explicit DeviceArray(std::int64_t count) : count_(count) {
-    if (count > 0) check(cudaMalloc(reinterpret_cast<void**>(&data_), bytes()), "cudaMalloc");
+    if (count == 0) return;
+    const cudaError_t result = cudaMalloc(reinterpret_cast<void**>(&data_), bytes());
+    if (result != cudaSuccess) check(result, message("cudaMalloc of ", bytes(), " bytes").c_str());
   }
   ~DeviceArray() {
     if (data_ != nullptr) static_cast<void>(cudaFree(data_));

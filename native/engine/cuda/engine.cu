@@ -1,4 +1,6 @@
 // The CUDA engine: one device, the caller's stream, memory of the device.
+#include <limits>
+
 #include "engine/cuda/executor.h"
 
 namespace optim {
@@ -30,6 +32,9 @@ class CudaEngine : public Engine {
 
   void* allocate(std::uint64_t bytes) override {
     const DeviceGuard guard(device_.index);
+    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+      throw Error(Status::out_of_memory, message("no memory for a buffer of ", bytes, " bytes"));
+    }
     cuda::DeviceArray<unsigned char> buffer(static_cast<std::int64_t>(bytes));
     buffer.clear(device_.stream);
     check(cudaStreamSynchronize(device_.stream), "cudaStreamSynchronize");  // the caller may use it on any stream

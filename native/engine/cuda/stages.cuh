@@ -20,16 +20,36 @@ struct StageArguments {
   bool with_params;
 };
 
-// What one look at the elements gives.
+// A thread's elements, and which of the gradients were not finite before clipping, one bit each.
+template <class T>
+struct Elements {
+  T p[chunk], g[chunk];
+  unsigned nonfinite;
+
+  __device__ __forceinline__ void clip(const GradientMap<T>& map) {
+    nonfinite = 0;
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) {
+      const T raw = map.unscale * g[j];
+      nonfinite |= (raw - raw == 0 ? 0u : 1u) << j;  // infinity minus itself is NaN
+      g[j] = map.clipped(g[j]);
+    }
+  }
+};
+
+// What one look at the elements gives. The sum is of differences from a shift, one of the elements, so that a constant row has
+// exactly that mean.
 struct Look {
   double sum, abs_sum, abs_max, nonfinite, param_sum, param_sq, cross;
 
-  __device__ __forceinline__ void add(double g, double p) {
+  template <class T>
+  __device__ __forceinline__ void add(const Elements<T>& elements, int j, double shift) {
+    const double g = static_cast<double>(elements.g[j]), p = static_cast<double>(elements.p[j]);
     const double magnitude = std::fabs(g);
-    sum += g;
+    sum += g - shift;
     abs_sum += magnitude;
     abs_max = magnitude > abs_max ? magnitude : abs_max;
-    nonfinite += g - g == 0 ? 0 : 1;  // infinity minus itself is NaN
+    nonfinite += elements.nonfinite >> j & 1u;
     param_sum += p;
     param_sq += p * p;
     cross += g * p;
@@ -46,8 +66,8 @@ struct Look {
   }
 
   // The second look fills in m2.
-  __device__ __forceinline__ Moments moments(double count) const {
-    return {count, sum / count, 0, abs_sum, abs_max, nonfinite, param_sum, param_sq, cross};
+  __device__ __forceinline__ Moments moments(double count, double shift) const {
+    return {count, shift + sum / count, 0, abs_sum, abs_max, nonfinite, param_sum, param_sq, cross};
   }
 };
 
@@ -59,25 +79,28 @@ __device__ __forceinline__ double centred_square(T g, double mean) {
 
 // A tile that lies in one unit.
 template <class T>
-__device__ __forceinline__ void measure_single(const T (&p)[chunk], const T (&g)[chunk], const Position& at, const Tile& tile,
+__device__ __forceinline__ void measure_single(const Elements<T>& elements, const Position& at, const Tile& tile,
                                                Moments* partials) {
+  OPTIM_SHARED(shift, double);
+  OPTIM_SHARED(mean, double);
+  if (threadIdx.x == 0) shift = static_cast<double>(elements.g[0]);
+  __syncthreads();
   Look look{};
 #pragma unroll
   for (int j = 0; j < chunk; ++j) {
-    if (j < at.count) look.add(static_cast<double>(g[j]), static_cast<double>(p[j]));
+    if (j < at.count) look.add(elements, j, shift);
   }
   look = merge_block(look);
-  OPTIM_SHARED(mean, double);
   Moments moments{};
   if (threadIdx.x == 0) {
-    moments = look.moments(tile.count);
+    moments = look.moments(tile.count, shift);
     mean = moments.mean;
   }
   __syncthreads();
   Sums<1> squares{};
 #pragma unroll
   for (int j = 0; j < chunk; ++j) {
-    if (j < at.count) squares.value[0] += centred_square(g[j], mean);
+    if (j < at.count) squares.value[0] += centred_square(elements.g[j], mean);
   }
   squares = merge_block(squares);
   if (threadIdx.x == 0) {
@@ -88,21 +111,23 @@ __device__ __forceinline__ void measure_single(const T (&p)[chunk], const T (&g)
 
 // A tile of several units: each thread measures the runs of its chunk.
 template <class T>
-__device__ __forceinline__ void measure_runs(const T (&p)[chunk], const T (&g)[chunk], const Position& at,
-                                             const UnitRuns<Moments>& runs, Moments* heads, Moments* tails) {
+__device__ __forceinline__ void measure_runs(const Elements<T>& elements, const Position& at, const UnitRuns<Moments>& runs,
+                                             Moments* heads, Moments* tails) {
   const int begin = runs.begin();
   for (int run = begin; run < begin + at.count;) {
     const int unit_end = runs.unit_end(run);
     const int end = unit_end < begin + at.count ? unit_end : begin + at.count;
     Look look{};
+    double shift = 0;
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
-      if (begin + j >= run && begin + j < end) look.add(static_cast<double>(g[j]), static_cast<double>(p[j]));
+      if (begin + j == run) shift = static_cast<double>(elements.g[j]);
+      if (begin + j >= run && begin + j < end) look.add(elements, j, shift);
     }
-    Moments moments = look.moments(end - run);
+    Moments moments = look.moments(end - run, shift);
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
-      if (begin + j >= run && begin + j < end) moments.m2 += centred_square(g[j], moments.mean);
+      if (begin + j >= run && begin + j < end) moments.m2 += centred_square(elements.g[j], moments.mean);
     }
     runs.hand_over(run, end, moments, heads, tails);
     run = end;
@@ -131,16 +156,15 @@ __global__ void __launch_bounds__(block_threads) measure(StageArguments argument
     Raw<T> raw_p, raw_g;
     load(raw_g, tensor.grad, at.first, at.count);
     load(raw_p, tensor.param, at.first, arguments.with_params ? at.count : 0);
-    T p[chunk], g[chunk];
-    widen(raw_p, tensor.param.dtype, p);
-    widen(raw_g, tensor.grad.dtype, g);
-#pragma unroll
-    for (int j = 0; j < chunk; ++j) g[j] = map.clipped(g[j]);
+    Elements<T> elements;
+    widen(raw_p, tensor.param.dtype, elements.p);
+    widen(raw_g, tensor.grad.dtype, elements.g);
+    elements.clip(map);
     if (single) {
-      measure_single(p, g, at, tile, arguments.partials);
+      measure_single(elements, at, tile, arguments.partials);
     } else {
       const UnitRuns<Moments> runs(tile, tiled.unit_length, arguments.partials + tile.partial);
-      measure_runs(p, g, at, runs, heads, heads + block_threads);
+      measure_runs(elements, at, runs, heads, heads + block_threads);
     }
   }
 }
