@@ -83,9 +83,10 @@ OPTIM_FN TensorMap tensor_stage(const Moments& mapped, const Extent& tensor, con
 
 // The factor that a rule's own pre_norm or max_grad_norm asks for (block G3 of the specification).
 OPTIM_FN double global_scale(const GlobalFacts& facts, const GradientOptions& options) {
+  if (!options.pre_norm && options.max_grad_norm == 0) return 1;
   const double norm = std::sqrt(facts.mapped_sum_sq);
   if (options.pre_norm) return 1 / (norm + options.pre_norm_eps);
-  return options.max_grad_norm > 0 && norm > options.max_grad_norm ? options.max_grad_norm / norm : 1;
+  return norm > options.max_grad_norm ? options.max_grad_norm / norm : 1;
 }
 
 // AdaNorm reads the gradient as the rule does, coupled weight decay included; `average` is its state.

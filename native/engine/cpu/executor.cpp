@@ -109,13 +109,12 @@ void CpuExecutor::init_states() {
   }
   if (const Reduction* init = plan_.rule().init) {
     for (std::size_t i = 0; i < state_.groups.size(); ++i) prepare(state_.groups[i], plan_.hypers()[i], 1);
-    state_.rows.clear();  // the parameters as they are
-    state_.tensors.assign(state_.tensors.size(), TensorMap::identity());
+    state_.measured = false;
+    for (GroupStep& group : state_.groups) group.map = state_.make_map(group, RowMap::identity(), 1);
     ReducedPass pass;
     pass.rebind(state_, *init, [&](const PlanTensor& t) { return t.param.extent.rank >= init->reduced_rank; });
     const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
     pass.run(state_, kernels.init_gather, kernels.init_apply, [](const Tile&, OpenTile&) {});
-    prelude_.rebind(state_);
   }
   for (const PlanTensor& tensor : plan_.tensors()) {
     for (const Slot& slot : tensor.slots) {
@@ -134,10 +133,12 @@ void CpuExecutor::step(const StepInputs& inputs) {
     if (overflow && inputs.overflow != nullptr) *inputs.overflow = 1;
     if (overflow && plan_.helpers().skip_nonfinite) return;
   }
+  state_.measured = plan_.needs_moments() || plan_.needs_second_moment();
   state_.pulls_back = false;
   for (std::size_t i = 0; i < state_.groups.size(); ++i) {
     GroupStep& group = state_.groups[i];
     prepare(group, plan_.hypers()[i], group.step + 1);
+    group.map = state_.make_map(group, RowMap::identity(), 1);
     group.looks_ahead = lookahead_due(static_cast<double>(group.step), plan_.helpers().lookahead_k);
     state_.pulls_back |= group.looks_ahead && plan_.helpers().pullback != Pullback::none;
   }
@@ -158,7 +159,7 @@ void CpuExecutor::step(const StepInputs& inputs) {
 }
 
 void CpuExecutor::look_ahead(const Tile& tile, OpenTile& open) {
-  if (!state_.groups[plan_.tensors()[tile.tensor].group].looks_ahead) return;
+  if (!state_.groups[state_.streams[tile.tensor].group].looks_ahead) return;
   LookaheadPiece piece = open.lookahead(plan_.rule().first_moment());
   piece.alpha = plan_.helpers().lookahead_alpha;
   piece.pullback = plan_.helpers().pullback;
@@ -171,11 +172,12 @@ char* CpuExecutor::workspace(std::vector<char>& memory, const Tile& tile) {
 
 // Runs a kernel over the parts of a tile. from_direction: a matrix rule's update, along the direction that its program left.
 void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open, bool from_direction) {
-  const ScalarBytes scalars = state_.scalars(tile.tensor, state_.in_double);
+  ScalarBytes room;
+  const void* const scalars = state_.scalars(tile.tensor, state_.in_double, room);
   state_.for_parts(tile, state_.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
     MapStorage map = state_.map(tile.tensor, row);
     Piece piece = open.part(offset, count);
-    piece.scalars = scalars.bytes;
+    piece.scalars = scalars;
     piece.map = &map;
     if (matrix_ != nullptr) {
       const std::size_t at = static_cast<std::size_t>(offset) * state_.element_size();
@@ -198,7 +200,10 @@ void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open
 void CpuExecutor::update() {
   const PieceKernel kernel = state_.kernels.rule(plan_.rule_index()).update[state_.in_double];
   const Pass pass{true, true, true, true, true};
+  const Tile* const end = update_tiling_.tiles.data() + update_tiling_.tiles.size();
   state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
+    const Tile* const next = &tile + 1;
+    if (next != end && next->tensor != tile.tensor) state_.streams[next->tensor].prefetch();
     OpenTile open(state_.streams[tile.tensor], tile, pass, plan_.rule().writes_gradient, state_.slots(), state_.in_double,
                   state_.kernels.generic(), scratch);
     run_piece(kernel, tile, open, false);

@@ -95,12 +95,13 @@ void Prelude::probe_second_moment(StepState& state) {
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
     const OpenTile open(state.streams[tile.tensor], tile, reads, false, state.slots(), state.in_double, state.kernels.generic(),
                         scratch);
-    const ScalarBytes scalars = state.scalars(tile.tensor, state.in_double);
+    ScalarBytes room;
+    const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     double sum = 0;
     state.for_parts(tile, state.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
       const MapStorage map = state.map(tile.tensor, row);
       Piece piece = open.part(offset, count);
-      piece.scalars = scalars.bytes;
+      piece.scalars = scalars;
       piece.map = &map;
       piece.sums = &sum;
       probe(piece);

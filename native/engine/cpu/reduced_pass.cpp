@@ -30,12 +30,13 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
     OpenTile open(state.streams[tile.tensor], tile, gather_pass, false, state.slots(), state.in_double, state.kernels.generic(),
                   scratch);
-    const ScalarBytes scalars = state.scalars(tile.tensor, state.in_double);
+    ScalarBytes room;
+    const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     const MapStorage shared_map = state.map(tile.tensor, 0);
     state.for_parts(tile, split, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
       const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
       Piece piece = open.part(offset, count);
-      piece.scalars = scalars.bytes;
+      piece.scalars = scalars;
       piece.map = &map;
       piece.sums = &partials_[(tile.partial + (unit_is_row ? row - tile.unit : 0)) * reduction.sum_count];
       gather[state.in_double](piece);
@@ -54,13 +55,14 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
     OpenTile open(state.streams[tile.tensor], tile, apply_pass, false, state.slots(), state.in_double, state.kernels.generic(),
                   scratch);
-    const ScalarBytes scalars = state.scalars(tile.tensor, state.in_double);
+    ScalarBytes room;
+    const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     const MapStorage shared_map = state.map(tile.tensor, 0);
     const TiledTensor& tiled = tiling_.tensors[tile.tensor];
     state.for_parts(tile, split, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
       const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
       Piece piece = open.part(offset, count);
-      piece.scalars = scalars.bytes;
+      piece.scalars = scalars;
       piece.map = &map;
       piece.factors = &factors_[(tiled.first_unit + (unit_is_row ? row : 0)) * max_factors];
       apply[state.in_double](piece);
@@ -76,7 +78,8 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
   const PlanTensor& tensor = state.plan.tensors()[index];
   const TiledTensor& tiled = tiling_.tensors[index];
   const Extent& extent = tensor.param.extent;
-  const ScalarBytes scalars = state.scalars(index, true);
+  ScalarBytes room;
+  const void* const scalars = state.scalars(index, true, room);
   double total[max_sums] = {};
   for (std::int64_t unit = 0; unit < tiled.units; ++unit) {
     double* const sums = &units_[(tiled.first_unit + unit) * reduction.sum_count];
@@ -86,7 +89,7 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
     if (reduction.close_row != nullptr) {
       double slots[max_slots] = {};
       load_unit_slots(tensor, state.rule(), unit, slots);
-      reduction.close_row(sums, slots, scalars.bytes, extent);
+      reduction.close_row(sums, slots, scalars, extent);
       store_unit_slots(tensor, state.rule(), unit, slots);
     }
     for (int k = 0; k < reduction.sum_count; ++k) total[k] += sums[k];
@@ -94,12 +97,12 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
   if (reduction.close_tensor != nullptr) {
     double slots[max_slots] = {};
     load_unit_slots(tensor, state.rule(), 0, slots);
-    reduction.close_tensor(total, slots, scalars.bytes, extent);
+    reduction.close_tensor(total, slots, scalars, extent);
     store_unit_slots(tensor, state.rule(), 0, slots);
   }
   for (std::int64_t unit = 0; unit < tiled.units; ++unit) {
     const double* const sums = &units_[(tiled.first_unit + unit) * reduction.sum_count];
-    reduction.finish[state.in_double](sums, total, scalars.bytes, extent, &factors_[(tiled.first_unit + unit) * max_factors]);
+    reduction.finish[state.in_double](sums, total, scalars, extent, &factors_[(tiled.first_unit + unit) * max_factors]);
   }
 }
 

@@ -60,31 +60,33 @@ StepState::StepState(const Plan& p, int thread_count)
 }
 
 MapStorage StepState::map(std::int32_t tensor, std::int64_t row) const {
-  const GradientOptions& options = groups[plan.tensors()[tensor].group].options;
+  const GroupStep& group = groups[streams[tensor].group];
+  if (!measured) return group.map;
+  return make_map(group, rows[first_row[tensor] + (by_row ? row : 0)], tensors[tensor].scale);
+}
+
+MapStorage StepState::make_map(const GroupStep& group, const RowMap& row, double tensor_scale) const {
   const double clip = plan.helpers().clip_value > 0 ? plan.helpers().clip_value : std::numeric_limits<double>::infinity();
-  RowMap row_map = RowMap::identity();
-  row_map.scale = facts.clip;
-  if (!rows.empty()) row_map = rows[first_row[tensor] + (by_row ? row : 0)];
   MapStorage storage;
   if (in_double) {
-    storage.in_double = gradient_map<double>(row_map, tensors[tensor].scale, facts, options, unscale, clip);
+    storage.in_double = gradient_map<double>(row, tensor_scale, facts, group.options, unscale, clip);
   } else {
-    storage.in_float = gradient_map<float>(row_map, tensors[tensor].scale, facts, options, static_cast<float>(unscale),
+    storage.in_float = gradient_map<float>(row, tensor_scale, facts, group.options, static_cast<float>(unscale),
                                            static_cast<float>(clip));
   }
   return storage;
 }
 
-ScalarBytes StepState::scalars(std::int32_t tensor, bool as_double) const {
+const void* StepState::scalars(std::int32_t tensor, bool as_double, ScalarBytes& room) const {
+  const unsigned char* const shared = groups[streams[tensor].group].scalars[as_double].bytes;
+  const auto specialize = rule().specialize[as_double];
+  if (specialize == nullptr) return shared;
   const PlanTensor& t = plan.tensors()[tensor];
-  ScalarBytes result = groups[t.group].scalars[as_double];
-  if (const auto specialize = rule().specialize[as_double]) {
-    double slots[max_slots] = {};
-    load_unit_slots(t, rule(), 0, slots);
-    const TensorFacts tensor_facts{t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm};
-    specialize(result.bytes, slots, tensor_facts);
-  }
-  return result;
+  std::memcpy(room.bytes, shared, rule().scalars_size[as_double]);
+  double slots[max_slots] = {};
+  load_unit_slots(t, rule(), 0, slots);
+  specialize(room.bytes, slots, {t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm});
+  return room.bytes;
 }
 
 }  // namespace optim::cpu

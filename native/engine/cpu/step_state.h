@@ -17,17 +17,18 @@ struct alignas(16) ScalarBytes {
   unsigned char bytes[max_scalars];
 };
 
+// Of one row or tensor, in the arithmetic of the step.
+union MapStorage {
+  GradientMap<float> in_float;
+  GradientMap<double> in_double;
+};
+
 struct GroupStep {
   std::int64_t step = 0;
   bool looks_ahead = false;  // Lookahead blends in this step
   GradientOptions options{};
   ScalarBytes scalars[2];  // of float and of double arithmetic
-};
-
-// Of one row or tensor, in the arithmetic of the step.
-union MapStorage {
-  GradientMap<float> in_float;
-  GradientMap<double> in_double;
+  MapStorage map;          // of all its tensors, in a step without measured gradients
 };
 
 struct StepState {
@@ -43,7 +44,8 @@ struct StepState {
   // What the helpers made of this step's gradients.
   double unscale = 1;
   bool pulls_back = false;         // Lookahead changes the first moment in this step
-  bool by_row = false;             // the maps differ from row to row
+  bool measured = false;           // the maps follow from this step's gradients and parameters
+  bool by_row = false;             // they differ from row to row
   GlobalFacts facts{};
   std::vector<Moments> moments;    // by row
   std::vector<RowMap> rows;        // by row
@@ -57,8 +59,9 @@ struct StepState {
   std::size_t element_size() const { return in_double ? sizeof(double) : sizeof(float); }
 
   MapStorage map(std::int32_t tensor, std::int64_t row) const;
-  // Scalars of a tensor, adapted to it; in double for the sums' functions.
-  ScalarBytes scalars(std::int32_t tensor, bool as_double) const;
+  MapStorage make_map(const GroupStep& group, const RowMap& row, double tensor_scale) const;
+  // Scalars of a tensor; in double for the sums' functions. Where the rule adapts them to the tensor, that is done in `room`.
+  const void* scalars(std::int32_t tensor, bool as_double, ScalarBytes& room) const;
 
   // body(offset in the tile, count, row within the tensor) for every part of a tile with one map.
   template <class Body>

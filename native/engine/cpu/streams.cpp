@@ -3,6 +3,7 @@
 namespace optim::cpu {
 
 TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
+  group = tensor.group;
   param = {tensor.param_data, tensor.param.dtype};
   grad = {tensor.grad_data, tensor.grad_dtype};
   for (std::size_t i = 0; i < rule.slots.size(); ++i) {
@@ -11,6 +12,17 @@ TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
   }
   if (const Slot* slot = tensor.find(slow_params_slot)) slow = {slot->data, slot->layout.dtype};
   if (const Slot* slot = tensor.find(slow_momentum_slot)) slow_momentum = {slot->data, slot->layout.dtype};
+}
+
+void TensorStreams::prefetch() const {
+  const auto touch = [](const Stream& stream) {
+    constexpr std::size_t line = 64, lines = 4;
+    if (stream.data == nullptr) return;
+    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(static_cast<const char*>(stream.data) + i * line);
+  };
+  touch(param);
+  touch(grad);
+  for (const Stream& stream : state) touch(stream);
 }
 
 OpenTile::OpenTile(const TensorStreams& tensor, const Tile& tile, const Pass& pass, bool writes_grad, int slots, bool in_double,
