@@ -1,5 +1,5 @@
-// The first kernel of a step that belongs to the rule: decides whether the step is skipped, advances the counters, and prepares the
-// scalars of every group. One block.
+// The first kernel of a step that belongs to the rule: decides whether the step is skipped, advances the counters, and
+// prepares the scalars of every group. One block.
 #pragma once
 
 #include "engine/cuda/pass.cuh"
@@ -12,7 +12,7 @@ struct BeginArguments {
   float* overflow;         // null: nobody asks
   const Moments* spans;    // of the gradients; null without moments
   std::int64_t span_count;
-  bool advance;            // false: prepare for step 1 and count nothing (initialization)
+  bool advance;  // false: prepare for step 1 and count nothing (initialization)
 };
 
 template <class Rule>
@@ -63,7 +63,8 @@ __global__ void __launch_bounds__(block_threads) begin(BeginArguments arguments)
   __syncthreads();
   for (int i = thread; i < step.tensor_count; i += block_threads) {
     const TensorEntry& tensor = step.tensors[i];
-    if (step.first_step[i] == never_stepped && takes_part(step, tensor)) step.first_step[i] = step.groups[tensor.group].step;
+    if (step.first_step[i] == never_stepped && takes_part(step, tensor))
+      step.first_step[i] = step.groups[tensor.group].step;
   }
 }
 

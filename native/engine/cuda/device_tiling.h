@@ -40,8 +40,15 @@ class DeviceTiling {
   std::int64_t partials() const { return partials_; }
 
   TilingView view() const {
-    return {tiles_.data(),  tensors_.data(), spans_.data(), first_span_.data(), tiles_.count(), spans_.count(),
-            static_cast<std::int32_t>(tensors_.count()), split_, grouped_};
+    return {tiles_.data(),
+            tensors_.data(),
+            spans_.data(),
+            first_span_.data(),
+            tiles_.count(),
+            spans_.count(),
+            static_cast<std::int32_t>(tensors_.count()),
+            split_,
+            grouped_};
   }
 
  private:

@@ -1,5 +1,5 @@
-// A thread's chunk of a stream: loaded and stored 16 bytes at a time where the address allows, element by element elsewhere; widened
-// and narrowed by a uniform switch on the storage type.
+// A thread's chunk of a stream: loaded and stored 16 bytes at a time where the address allows, element by element
+// elsewhere; widened and narrowed by a uniform switch on the storage type.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -16,7 +16,9 @@ struct Raw {
   std::uint32_t word[words];
 };
 
-__device__ inline bool is_aligned(const void* address) { return (reinterpret_cast<std::uintptr_t>(address) & 15u) == 0; }
+__device__ inline bool is_aligned(const void* address) {
+  return (reinterpret_cast<std::uintptr_t>(address) & 15u) == 0;
+}
 
 __device__ __forceinline__ char* address_of(const Stream& stream, std::int64_t first) {
   return static_cast<char*>(stream.data) + first * static_cast<std::int64_t>(size_of(stream.dtype));
@@ -116,7 +118,8 @@ __device__ __forceinline__ void widen(const Raw<float>& raw, DType dtype, float 
     for (int j = 0; j < chunk; ++j) value[j] = float_of_bits(raw.word[j]);
   } else if (dtype == DType::bf16) {
 #pragma unroll
-    for (int j = 0; j < chunk; ++j) value[j] = widen_bf16(static_cast<std::uint16_t>(raw.word[j / 2] >> (16 * (j % 2))));
+    for (int j = 0; j < chunk; ++j)
+      value[j] = widen_bf16(static_cast<std::uint16_t>(raw.word[j / 2] >> (16 * (j % 2))));
   } else {
 #pragma unroll
     for (int j = 0; j < chunk; ++j) value[j] = widen_f16(static_cast<std::uint16_t>(raw.word[j / 2] >> (16 * (j % 2))));
@@ -149,7 +152,8 @@ __device__ __forceinline__ void narrow(const float (&value)[chunk], DType dtype,
 }
 
 template <class T>
-__device__ __forceinline__ void store_values(const T (&value)[chunk], const Stream& stream, std::int64_t first, int count) {
+__device__ __forceinline__ void store_values(const T (&value)[chunk], const Stream& stream, std::int64_t first,
+                                             int count) {
   Raw<T> raw;
   narrow(value, stream.dtype, raw);
   store(raw, stream, first, count);
@@ -158,20 +162,32 @@ __device__ __forceinline__ void store_values(const T (&value)[chunk], const Stre
 // One number of any storage type.
 __device__ inline double load_number(const Stream& stream, std::int64_t index) {
   switch (stream.dtype) {
-    case DType::f32: return static_cast<double>(static_cast<const float*>(stream.data)[index]);
-    case DType::f64: return static_cast<const double*>(stream.data)[index];
-    case DType::f16: return static_cast<double>(widen_f16(static_cast<const std::uint16_t*>(stream.data)[index]));
-    case DType::bf16: return static_cast<double>(widen_bf16(static_cast<const std::uint16_t*>(stream.data)[index]));
+    case DType::f32:
+      return static_cast<double>(static_cast<const float*>(stream.data)[index]);
+    case DType::f64:
+      return static_cast<const double*>(stream.data)[index];
+    case DType::f16:
+      return static_cast<double>(widen_f16(static_cast<const std::uint16_t*>(stream.data)[index]));
+    case DType::bf16:
+      return static_cast<double>(widen_bf16(static_cast<const std::uint16_t*>(stream.data)[index]));
   }
   return 0;
 }
 
 __device__ inline void store_number(const Stream& stream, std::int64_t index, double value) {
   switch (stream.dtype) {
-    case DType::f32: static_cast<float*>(stream.data)[index] = static_cast<float>(value); break;
-    case DType::f64: static_cast<double*>(stream.data)[index] = value; break;
-    case DType::f16: static_cast<std::uint16_t*>(stream.data)[index] = narrow_f16(static_cast<float>(value)); break;
-    case DType::bf16: static_cast<std::uint16_t*>(stream.data)[index] = narrow_bf16(static_cast<float>(value)); break;
+    case DType::f32:
+      static_cast<float*>(stream.data)[index] = static_cast<float>(value);
+      break;
+    case DType::f64:
+      static_cast<double*>(stream.data)[index] = value;
+      break;
+    case DType::f16:
+      static_cast<std::uint16_t*>(stream.data)[index] = narrow_f16(static_cast<float>(value));
+      break;
+    case DType::bf16:
+      static_cast<std::uint16_t*>(stream.data)[index] = narrow_bf16(static_cast<float>(value));
+      break;
   }
 }
 

@@ -16,8 +16,8 @@ class CudaEngine : public Engine {
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
     device_.multiprocessors = properties.multiProcessorCount;
-    description_ = message("CUDA device ", device, ", ", properties.name, ", compute capability ", properties.major, ".",
-                           properties.minor, ", ", properties.multiProcessorCount, " multiprocessors");
+    description_ = message("CUDA device ", device, ", ", properties.name, ", compute capability ", properties.major,
+                           ".", properties.minor, ", ", properties.multiProcessorCount, " multiprocessors");
   }
 
   const std::string& description() const override { return description_; }
@@ -84,9 +84,11 @@ int cuda_device_count() {
 
 std::unique_ptr<Engine> make_cuda_engine(int device, void* stream) {
   const int count = cuda_device_count();
-  if (count == 0) throw Error(Status::unsupported, "device_type is 1 (OPTIM_CUDA), but no CUDA driver or device was found");
+  if (count == 0)
+    throw Error(Status::unsupported, "device_type is 1 (OPTIM_CUDA), but no CUDA driver or device was found");
   if (device < 0 || device >= count) {
-    throw Error(Status::not_found, message("device_index is ", device, "; this machine has CUDA devices 0 to ", count - 1));
+    throw Error(Status::not_found,
+                message("device_index is ", device, "; this machine has CUDA devices 0 to ", count - 1));
   }
   return std::make_unique<CudaEngine>(device, stream);
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "engine/cuda/device.h"
 #include "engine/cuda/fill.h"

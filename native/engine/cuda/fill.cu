@@ -30,7 +30,8 @@ Fill::Fill(const std::vector<FillJob>& jobs, const Device& device) : jobs_(to_de
 
 void Fill::run(const Device& device) const {
   if (tiling_.tiles() == 0) return;
-  check(launch(device.stream, &fill, dim3(device.blocks(tiling_.tiles())), dim3(block_threads), 0, jobs_.data(), tiling_.view()),
+  check(launch(device.stream, &fill, dim3(device.blocks(tiling_.tiles())), dim3(block_threads), 0, jobs_.data(),
+               tiling_.view()),
         "fill");
 }
 

@@ -1,5 +1,5 @@
-// What all passes of a rule over the elements have in common: the arguments, what one thread works out for a whole tile, and the
-// streams of a chunk.
+// What all passes of a rule over the elements have in common: the arguments, what one thread works out for a whole
+// tile, and the streams of a chunk.
 #pragma once
 
 #include <limits>
@@ -12,6 +12,11 @@
 #include "helpers/lookahead.h"
 
 namespace optim::cuda {
+
+// Resident blocks of a multiprocessor that a pass must leave registers for; ptxas spills when it aims for more by
+// itself.
+template <class T>
+constexpr int blocks_at_least = sizeof(T) == sizeof(double) ? 1 : 2;
 
 // Of one reduced pass.
 struct ReducedArrays {
@@ -26,10 +31,10 @@ struct PassArguments {
   StepTables step;
   TilingView tiling;
   ReducedArrays reduced;
-  double* probe;            // by tile: sums of the second moment as it will be, and nothing is stored; null: a true pass
-  void* prepared;           // workspace of a matrix rule, in the arithmetic of the step
+  double* probe;   // by tile: sums of the second moment as it will be, and nothing is stored; null: a true pass
+  void* prepared;  // workspace of a matrix rule, in the arithmetic of the step
   void* direction;
-  std::uint32_t* due;       // by tensor: stages of a matrix rule's program
+  std::uint32_t* due;  // by tensor: stages of a matrix rule's program
 };
 
 template <class Rule>
@@ -137,8 +142,7 @@ __device__ void open_tile(const StepTables& step, std::int32_t index, TileContex
   context.map.mean = T(row.mean);
   context.map.l2 = T(step.initialize ? 0 : group.settings.options.l2);
   context.map.param_scale = T(row.param_scale);
-  context.looks_ahead =
-      !step.initialize && lookahead_due(static_cast<double>(group.step), step.settings.lookahead_k);
+  context.looks_ahead = !step.initialize && lookahead_due(static_cast<double>(group.step), step.settings.lookahead_k);
 }
 
 // This thread's elements of a tile.
@@ -232,8 +236,8 @@ struct StateChunk {
 
 // Lookahead's blend of a chunk, after the rule stepped it and before it is stored.
 template <class Rule, class T>
-__device__ __forceinline__ void look_ahead(const HelperSettings& settings, const TensorEntry& tensor, const Position& at,
-                                           T (&p)[chunk], StateChunk<Rule, T>& state) {
+__device__ __forceinline__ void look_ahead(const HelperSettings& settings, const TensorEntry& tensor,
+                                           const Position& at, T (&p)[chunk], StateChunk<Rule, T>& state) {
   constexpr int moment = Traits<Rule>::first_moment;
   const LookaheadBlend<T> blend{T(settings.lookahead_alpha), settings.pullback};
   Raw<T> raw;

@@ -8,10 +8,11 @@ namespace optim::cuda {
 namespace {
 
 template <class... Parameters, class... Arguments>
-void start(const Device& device, std::int64_t pieces, void (*kernel)(Parameters...), std::size_t shared_bytes, const char* what,
-           const Arguments&... arguments) {
+void start(const Device& device, std::int64_t pieces, void (*kernel)(Parameters...), std::size_t shared_bytes,
+           const char* what, const Arguments&... arguments) {
   if (pieces == 0) return;
-  check(launch(device.stream, kernel, dim3(device.blocks(pieces)), dim3(block_threads), shared_bytes, arguments...), what);
+  check(launch(device.stream, kernel, dim3(device.blocks(pieces)), dim3(block_threads), shared_bytes, arguments...),
+        what);
 }
 
 constexpr std::int64_t warps_in(std::int64_t items) { return (items + block_warps - 1) / block_warps; }
@@ -22,7 +23,8 @@ bool Prelude::differs_by_row() const {
   const HelperSettings& helpers = plan_.helpers();
   bool by_row = helpers.agc_clip_val > 0 || helpers.centralize || (helpers.normalize && helpers.normalize_channels) ||
                 helpers.norm_loss_factor > 0;
-  for (const HyperRow& hypers : plan_.hypers()) by_row = by_row || plan_.rule().gradient_options(hypers.data()).centralize;
+  for (const HyperRow& hypers : plan_.hypers())
+    by_row = by_row || plan_.rule().gradient_options(hypers.data()).centralize;
   return by_row;
 }
 
@@ -78,10 +80,11 @@ StageArguments Prelude::arguments(const StepTables& tables) const {
 void Prelude::measure(const Device& device, const StepTables& tables) const {
   const StageArguments a = arguments(tables);
   const std::size_t runs = a.tiling.grouped ? 2 * block_threads * sizeof(Moments) : 0;
-  start(device, tiling_.tiles(), plan_.in_double() ? &cuda::measure<double> : &cuda::measure<float>, runs, "measure", a);
+  start(device, tiling_.tiles(), plan_.in_double() ? &cuda::measure<double> : &cuda::measure<float>, runs, "measure",
+        a);
   if (a.tiling.split) {
-    start(device, warps_in(tiling_.tiles()), &fold<Moments>, 0, "fold", static_cast<const StepState*>(nullptr), a.tiling,
-          a.partials);
+    start(device, warps_in(tiling_.tiles()), &fold<Moments>, 0, "fold", static_cast<const StepState*>(nullptr),
+          a.tiling, a.partials);
   }
   start(device, tiling_.spans(), &sum_units, 0, "sum_units", a);
 }

@@ -1,4 +1,5 @@
-// The two passes of a reduced rule over the elements (or of the initialization of any rule), and what finishes the sums between them.
+// The two passes of a reduced rule over the elements (or of the initialization of any rule), and what finishes the sums
+// between them.
 #pragma once
 
 #include "engine/cuda/update.cuh"
@@ -22,7 +23,7 @@ __device__ inline void clear_partials(const Tile& tile, const TiledTensor& tenso
 }
 
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads) gather(PassArguments arguments) {
+__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(PassArguments arguments) {
   using V = RuleSums<Rule>;
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
@@ -186,7 +187,7 @@ __global__ void __launch_bounds__(block_threads) finish(PassArguments arguments)
 }
 
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads) apply(PassArguments arguments) {
+__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassArguments arguments) {
   using Factors = typename Rule::template Factors<T>;
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
@@ -236,7 +237,8 @@ __global__ void __launch_bounds__(block_threads) apply(PassArguments arguments) 
       look_ahead<Rule, T>(step.settings, tensor, at, p, state);
       constexpr int moment = Traits<Rule>::first_moment;
       if constexpr (moment >= 0) {
-        if (step.settings.pullback != Pullback::none) store_values(state.value[moment], tensor.element[moment], at.first, at.count);
+        if (step.settings.pullback != Pullback::none)
+          store_values(state.value[moment], tensor.element[moment], at.first, at.count);
       }
     }
     store_values(p, tensor.param, at.first, at.count);

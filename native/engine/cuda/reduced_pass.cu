@@ -14,8 +14,8 @@ DeviceTiling tiling_of(const Plan& plan, const Reduction& reduction, const Devic
 
 }  // namespace
 
-ReducedPass::ReducedPass(const Plan& plan, const Reduction& reduction, const CudaReduction& kernels, const Device& device,
-                         const std::function<bool(const PlanTensor&)>& reduces)
+ReducedPass::ReducedPass(const Plan& plan, const Reduction& reduction, const CudaReduction& kernels,
+                         const Device& device, const std::function<bool(const PlanTensor&)>& reduces)
     : kernels_(kernels),
       precision_(plan.in_double() ? 1 : 0),
       tiling_(tiling_of(plan, reduction, device, reduces)),

@@ -1,4 +1,5 @@
-// Compiles the kernels of one rule, for float and for double, and exports the table of them. Included by one generated file per rule.
+// Compiles the kernels of one rule, for float and for double, and exports the table of them. Included by one generated
+// file per rule.
 #pragma once
 
 #include "core/rule.h"
@@ -14,7 +15,8 @@ template <class Arguments>
 void start(const LaunchOn& on, void (*kernel)(Arguments), std::size_t shared_bytes, const Arguments& arguments,
            const char* what) {
   if (on.blocks == 0) return;
-  check(launch(on.stream, kernel, dim3(static_cast<unsigned>(on.blocks)), dim3(block_threads), shared_bytes, arguments), what);
+  check(launch(on.stream, kernel, dim3(static_cast<unsigned>(on.blocks)), dim3(block_threads), shared_bytes, arguments),
+        what);
 }
 
 template <class Rule, class T>
@@ -95,10 +97,10 @@ constexpr CudaRule cuda_rule() {
   return table;
 }
 
-#define OPTIM_CUDA_RULE(NAME)                                         \
-  namespace optim::cuda {                                             \
-  extern const CudaRule cuda_rule_##NAME;                             \
-  const CudaRule cuda_rule_##NAME = cuda_rule<rules::NAME>();         \
+#define OPTIM_CUDA_RULE(NAME)                                 \
+  namespace optim::cuda {                                     \
+  extern const CudaRule cuda_rule_##NAME;                     \
+  const CudaRule cuda_rule_##NAME = cuda_rule<rules::NAME>(); \
   }
 
 }  // namespace optim::cuda

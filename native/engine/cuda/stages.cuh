@@ -1,5 +1,5 @@
-// The kernels in front of a rule: moments of the gradients and parameters in one read, and the small stages of helpers/pipeline.h that
-// make one affine map per row of them.
+// The kernels in front of a rule: moments of the gradients and parameters in one read, and the small stages of
+// helpers/pipeline.h that make one affine map per row of them.
 #pragma once
 
 #include "engine/cuda/pass.cuh"
@@ -37,8 +37,8 @@ struct Elements {
   }
 };
 
-// What one look at the elements gives. The sum is of differences from a shift, one of the elements, so that a constant row has
-// exactly that mean.
+// What one look at the elements gives. The sum is of differences from a shift, one of the elements, so that a constant
+// row has exactly that mean.
 struct Look {
   double sum, abs_sum, abs_max, nonfinite, param_sum, param_sq, cross;
 
@@ -111,8 +111,8 @@ __device__ __forceinline__ void measure_single(const Elements<T>& elements, cons
 
 // A tile of several units: each thread measures the runs of its chunk.
 template <class T>
-__device__ __forceinline__ void measure_runs(const Elements<T>& elements, const Position& at, const UnitRuns<Moments>& runs,
-                                             Moments* heads, Moments* tails) {
+__device__ __forceinline__ void measure_runs(const Elements<T>& elements, const Position& at,
+                                             const UnitRuns<Moments>& runs, Moments* heads, Moments* tails) {
   const int begin = runs.begin();
   for (int run = begin; run < begin + at.count;) {
     const int unit_end = runs.unit_end(run);
@@ -149,7 +149,8 @@ __global__ void __launch_bounds__(block_threads) measure(StageArguments argument
     const bool single = tiled.unit_length >= tile.count;
     if (!takes_part(step, tensor)) {
       const std::int64_t units = single ? 1 : tile.count / tiled.unit_length;
-      for (std::int64_t u = threadIdx.x; u < units; u += block_threads) arguments.partials[tile.partial + u] = Moments{};
+      for (std::int64_t u = threadIdx.x; u < units; u += block_threads)
+        arguments.partials[tile.partial + u] = Moments{};
       continue;
     }
     const Position at(tile);
@@ -216,7 +217,8 @@ __global__ void __launch_bounds__(block_threads) map_tensors(StageArguments argu
     const Moments mapped = tensor_value(static_cast<const Moments*>(arguments.spans), arguments.tiling, i);
     if (threadIdx.x % warp_threads != 0) continue;
     const TensorEntry& tensor = step.tensors[i];
-    step.maps[i] = takes_part(step, tensor) ? tensor_stage(mapped, tensor.extent, step.settings) : TensorMap::identity();
+    step.maps[i] =
+        takes_part(step, tensor) ? tensor_stage(mapped, tensor.extent, step.settings) : TensorMap::identity();
   }
 }
 
@@ -246,7 +248,8 @@ __device__ inline double decay_of(const StageArguments& arguments, std::int64_t 
   const StepTables& step = arguments.step;
   Moments moments{};
   if (arguments.with_params) moments.param_sq = arguments.units[unit].param_sq;
-  return param_stage(moments, step.state->facts, group.settings.options, step.settings, static_cast<double>(group.step));
+  return param_stage(moments, step.state->facts, group.settings.options, step.settings,
+                     static_cast<double>(group.step));
 }
 
 // The scale of each map becomes the product of all stages. measured: there are moments.
@@ -273,7 +276,8 @@ __global__ void __launch_bounds__(block_threads) total_second_moment(StageArgume
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
   Sums<1> total{};
-  for (std::int64_t i = threadIdx.x; i < arguments.probe_count; i += block_threads) total.value[0] += arguments.probes[i];
+  for (std::int64_t i = threadIdx.x; i < arguments.probe_count; i += block_threads)
+    total.value[0] += arguments.probes[i];
   total = merge_block(total);
   if (threadIdx.x != 0) return;
   step.state->facts.second_moment = total.value[0];

@@ -1,5 +1,5 @@
-// What the CUDA engine keeps in device memory: one entry for each tensor and each parameter group, the state of the step, and the
-// tilings. Kernels get the addresses in one block of arguments.
+// What the CUDA engine keeps in device memory: one entry for each tensor and each parameter group, the state of the
+// step, and the tilings. Kernels get the addresses in one block of arguments.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ struct TensorEntry {
   Stream unit[max_slots];     // slots with one value per row or per tensor
   std::uint32_t per_row;      // bit i: slot i has one value per row
   std::int32_t group;
-  bool present;               // a step does something to it
-  std::int64_t workspace;     // where the tensor begins in the arrays of a matrix rule
+  bool present;            // a step does something to it
+  std::int64_t workspace;  // where the tensor begins in the arrays of a matrix rule
 };
 
 struct GroupSettings {
@@ -81,11 +81,11 @@ struct StepTables {
   const TensorEntry* tensors;
   GroupEntry* groups;
   StepState* state;
-  std::int64_t* first_step;       // by tensor
-  RowMap* rows;                   // by row, or by tensor where the maps do not differ within one; null: identities
-  const TiledTensor* row_units;   // where those of a tensor begin
-  TensorMap* maps;                // by tensor; null without moments
-  const float* grad_scale;        // null: 1
+  std::int64_t* first_step;      // by tensor
+  RowMap* rows;                  // by row, or by tensor where the maps do not differ within one; null: identities
+  const TiledTensor* row_units;  // where those of a tensor begin
+  TensorMap* maps;               // by tensor; null without moments
+  const float* grad_scale;       // null: 1
   HelperSettings settings;
   std::int32_t tensor_count, group_count;
   bool by_row;      // maps differ from row to row

@@ -1,5 +1,5 @@
-// The pass of an elementwise rule: everything a step does to an element in one read and one write. Also the two passes of a matrix
-// rule around its program.
+// The pass of an elementwise rule: everything a step does to an element in one read and one write. Also the two passes
+// of a matrix rule around its program.
 #pragma once
 
 #include "engine/cuda/pass.cuh"
@@ -27,7 +27,7 @@ __device__ __forceinline__ Stream workspace_of(void* array, const TensorEntry& t
 }
 
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads) update(PassArguments arguments) {
+__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(PassArguments arguments) {
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
@@ -82,7 +82,7 @@ __global__ void __launch_bounds__(block_threads) update(PassArguments arguments)
 
 // First pass of a matrix rule: the prepared gradient and the direction, for its program.
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads) direct(PassArguments arguments) {
+__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) direct(PassArguments arguments) {
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
