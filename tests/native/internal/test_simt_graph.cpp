@@ -1,0 +1,98 @@
+// A step captured in a CUDA graph goes on as eager steps do: with the step counter, new gradients, a changed learning
+// rate and skipped steps live.
+#ifdef OPTIM_SIMT
+#include <cuda_runtime.h>
+#include <gtest/gtest.h>
+
+#include "helper_settings.h"
+#include "session.h"
+
+namespace optim_test {
+namespace {
+
+// Owns a stream and what was captured from it.
+class Graph {
+ public:
+  Graph() { succeed(cudaStreamCreate(&stream_)); }
+  ~Graph() {
+    if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
+    if (graph_ != nullptr) cudaGraphDestroy(graph_);
+    cudaStreamDestroy(stream_);
+  }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  cudaStream_t stream() const { return stream_; }
+  template <class Work>
+  void capture(const Work& work) {
+    succeed(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal));
+    work();
+    succeed(cudaStreamEndCapture(stream_, &graph_));
+    succeed(cudaGraphInstantiate(&executable_, graph_));
+  }
+  void replay() { succeed(cudaGraphLaunch(executable_, stream_)); }
+
+ private:
+  static void succeed(cudaError_t error) { ASSERT_EQ(error, cudaSuccess); }
+
+  cudaStream_t stream_ = nullptr;
+  cudaGraph_t graph_ = nullptr;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+class SimtGraph : public PerRule {
+ protected:
+  void replays_equal_eager_steps(const PlanSpec& spec) {
+    Engine eager_engine(OPTIM_CUDA), captured_engine(OPTIM_CUDA);
+    Graph graph;
+    check(optim_engine_set_stream(captured_engine, graph.stream()));
+    Session eager(eager_engine, spec), captured(captured_engine, spec);
+    Buffer found_eager(eager_engine, OPTIM_F32, 1), found_captured(captured_engine, OPTIM_F32, 1);
+    auto eager_options = sized<optim_step>(), captured_options = eager_options;
+    eager_options.found_inf = static_cast<const float*>(found_eager.data());
+    captured_options.found_inf = static_cast<const float*>(found_captured.data());
+    for (Session* session : {&eager, &captured}) {
+      session->start();
+      session->train(1, 1);
+    }
+    graph.capture([&] { captured.step(&captured_options); });
+    EXPECT_TRUE(equal(eager.snapshot(), captured.snapshot())) << "capturing made a step";
+    for (uint64_t s = 2; s <= 6; ++s) {
+      if (s == 4) {
+        const std::vector<double> row = with(rule(), spec.hypers[0], "lr", 0.3);
+        for (Session* session : {&eager, &captured}) {
+          check(optim_plan_set_hypers(session->plan(), 0, row.data(), static_cast<int64_t>(row.size())));
+        }
+      }
+      const Values found{s == 5 ? 1.0 : 0.0};
+      found_eager.write(found);
+      found_captured.write(found);
+      eager.random_grads(s);
+      captured.random_grads(s);
+      eager.step(&eager_options);
+      graph.replay();
+      EXPECT_TRUE(equal(eager.snapshot(), captured.snapshot())) << "step " << s;
+    }
+    EXPECT_EQ(captured.counter(), 5);
+  }
+
+  std::vector<TensorSpec> shapes() const {
+    std::vector<TensorSpec> all = small_shapes();
+    all.push_back({rule().shape == "matrix" ? Shape{17, 33} : Shape{2, 2500}});
+    return all;
+  }
+};
+
+TEST_P(SimtGraph, Plain) { replays_equal_eager_steps({rule().name, shapes(), {variants(rule())[1].hypers}}); }
+
+TEST_P(SimtGraph, WithAllHelpers) {
+  PlanSpec spec{rule().name, shapes(), {variants(rule())[1].hypers}};
+  spec.helpers = all_helpers(rule()).helpers;
+  replays_equal_eager_steps(spec);
+}
+
+INSTANTIATE_TEST_SUITE_P(Native, SimtGraph, testing::ValuesIn(rules_on(OPTIM_CUDA)), name_of_rule);
+
+}  // namespace
+}  // namespace optim_test
+#endif

@@ -1,0 +1,59 @@
+// The catalogue of rules as the library publishes it. Tests loop over it; none of them lists optimizers by hand.
+#pragma once
+
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace optim_test {
+
+struct Hyper {
+  std::string name;
+  double default_value = 0;
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  bool minimum_open = false;
+  bool maximum_open = false;
+  std::string kind;  // real, integer, boolean, word
+  std::vector<std::string> words;
+  std::string doc;
+};
+
+struct Slot {
+  std::string name;
+  std::string shape;  // param, row, unit, tensor, scalar, matrix
+  std::string role;
+  std::string doc;
+};
+
+struct Rule {
+  std::string name;
+  std::string title;
+  std::string url;
+  std::string summary;
+  std::string shape;  // elementwise, reduced, matrix
+  std::vector<std::string> needs;
+  std::vector<Hyper> hypers;
+  std::vector<Slot> slots;
+
+  int index_of(const std::string& hyper) const;  // -1: there is none of that name
+  std::vector<double> defaults() const;
+};
+
+// Every registered rule, in the order of the document.
+const std::vector<Rule>& rules();
+const Rule* find_rule(const std::string& name);  // nullptr: not registered
+
+// A row of defaults with one value per named hyper changed; a name the rule does not have is ignored.
+std::vector<double> with(const Rule& rule, std::vector<double> row, const std::string& hyper, double value);
+
+// Rows that reach every branch: the defaults with a learning rate that moves, then every flag, word and switched-off
+// number on its own (with momentum and decay where the rule has them), then a few mixed rows. A row may be one that the
+// rule refuses (two settings that exclude each other); `accepted_variants` in session.h drops those.
+struct Variant {
+  std::string name;
+  std::vector<double> hypers;
+};
+std::vector<Variant> variants(const Rule& rule);
+
+}  // namespace optim_test

@@ -1,0 +1,129 @@
+// The catalogue is complete and consistent, whatever is registered.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "session.h"
+
+namespace optim_test {
+namespace {
+
+TEST(Catalogue, DocumentIsWellFormed) {
+  const nlohmann::json document = nlohmann::json::parse(optim_schema_json());
+  EXPECT_EQ(document.at("format"), "optim-schema-1");
+  EXPECT_EQ(document.at("rules").size(), rules().size());
+  EXPECT_FALSE(rules().empty());
+  EXPECT_EQ(optim_schema_json(), optim_schema_json()) << "the document has static storage";
+}
+
+TEST(Catalogue, RulesAreDescribed) {
+  std::set<std::string> names;
+  for (const Rule& rule : rules()) {
+    SCOPED_TRACE(rule.name);
+    EXPECT_TRUE(names.insert(rule.name).second) << "registered twice";
+    EXPECT_FALSE(rule.title.empty());
+    EXPECT_FALSE(rule.url.empty());
+    EXPECT_FALSE(rule.summary.empty());
+    EXPECT_TRUE(rule.shape == "elementwise" || rule.shape == "reduced" || rule.shape == "matrix") << rule.shape;
+    EXPECT_GE(rule.index_of("lr"), 0);
+  }
+}
+
+TEST(Catalogue, HypersAreDescribed) {
+  for (const Rule& rule : rules()) {
+    std::set<std::string> names;
+    for (const Hyper& h : rule.hypers) {
+      SCOPED_TRACE(rule.name + "." + h.name);
+      EXPECT_TRUE(names.insert(h.name).second) << "listed twice";
+      EXPECT_FALSE(h.doc.empty());
+      EXPECT_TRUE(h.minimum_open ? h.default_value > h.minimum : h.default_value >= h.minimum);
+      EXPECT_TRUE(h.maximum_open ? h.default_value < h.maximum : h.default_value <= h.maximum);
+      EXPECT_TRUE(h.kind == "real" || h.kind == "integer" || h.kind == "boolean" || h.kind == "word") << h.kind;
+      EXPECT_EQ(h.kind == "word", !h.words.empty());
+      const double last_word = static_cast<double>(h.words.size()) - 1;
+      EXPECT_TRUE(h.words.empty() || h.maximum == last_word) << h.maximum;
+    }
+  }
+}
+
+TEST(Catalogue, SlotsOfPlansAreThoseOfTheSchema) {
+  const std::map<std::string, Shape> shapes{
+      {"param", {4, 3, 5}}, {"row", {4, 1, 1}}, {"unit", {4, 1, 1}}, {"tensor", {1}}, {"scalar", {}}};
+  Engine engine;
+  for (const Rule& rule : rules()) {
+    if (!rule.needs.empty()) continue;
+    for (const Variant& variant : accepted_variants(engine, rule)) {
+      SCOPED_TRACE(rule.name + " " + variant.name);
+      Session session(engine, {rule.name, {{{4, 3, 5}}}, {variant.hypers}});
+      for (const auto& slot : session.slots(0)) {
+        const Slot* described = nullptr;
+        for (const Slot& s : rule.slots) {
+          const bool numbered = s.shape == "matrix" && slot.name.rfind(s.name + "_", 0) == 0;
+          if (s.name == slot.name || numbered) described = &s;
+        }
+        ASSERT_NE(described, nullptr) << slot.name << " is not in the schema";
+        if (described->shape == "matrix") {
+          ASSERT_EQ(slot.shape.size(), 2u);
+          EXPECT_EQ(slot.shape[0], slot.shape[1]);
+        } else {
+          EXPECT_EQ(slot.shape, shapes.at(described->shape)) << slot.name;
+        }
+      }
+    }
+  }
+}
+
+TEST(Catalogue, StatesOfHelpersFollowThoseOfTheRule) {
+  Engine engine;
+  for (const Rule& rule : rules()) {
+    if (!rule.needs.empty()) continue;
+    SCOPED_TRACE(rule.name);
+    PlanSpec spec{rule.name, {{{4, 3}}}, {variants(rule)[1].hypers}};
+    const size_t own = Session(engine, spec).slots(0).size();
+    spec.helpers.lookahead_k = 5;
+    spec.helpers.lookahead_alpha = 0.5;
+    Session session(engine, spec);
+    ASSERT_EQ(session.slots(0).size(), own + 1);
+    EXPECT_EQ(session.slots(0).back().name, "slow_params");
+    EXPECT_EQ(session.slots(0).back().shape, Shape({4, 3}));
+  }
+}
+
+TEST(Catalogue, Version) {
+  EXPECT_EQ(std::string(optim_version()), std::to_string(OPTIM_VERSION_MAJOR) + "." +
+                                              std::to_string(OPTIM_VERSION_MINOR) + "." +
+                                              std::to_string(OPTIM_VERSION_PATCH));
+}
+
+TEST(Catalogue, StatusNames) {
+  std::set<std::string> names;
+  for (optim_status status = OPTIM_OK; status <= OPTIM_INTERNAL; ++status) {
+    const std::string name = optim_status_name(status);
+    EXPECT_EQ(name.rfind("OPTIM_", 0), 0u) << name;
+    EXPECT_TRUE(names.insert(name).second) << name;
+  }
+  EXPECT_STREQ(optim_status_name(OPTIM_OK), "OPTIM_OK");
+  for (optim_status status : {-1, OPTIM_INTERNAL + 1, INT32_MAX, INT32_MIN}) {
+    EXPECT_STREQ(optim_status_name(status), "OPTIM_UNKNOWN_STATUS");
+  }
+}
+
+TEST(Catalogue, Devices) {
+  int32_t count = -1;
+  EXPECT_EQ(optim_device_count(OPTIM_CPU, &count), OPTIM_OK);
+  EXPECT_EQ(count, 1);
+  EXPECT_EQ(optim_device_count(OPTIM_CUDA, &count), OPTIM_OK) << "no CUDA is no error";
+  EXPECT_GE(count, 0);
+  for (int32_t device : devices()) {
+    Engine engine(device);
+    const char* description = nullptr;
+    check(optim_engine_description(engine, &description));
+    EXPECT_NE(std::string(description), "");
+    EXPECT_EQ(std::string(description).find('\n'), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace optim_test

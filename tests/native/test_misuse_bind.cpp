@@ -1,0 +1,226 @@
+// Refused: binding, stepping and asking plans. After every refusal the plan goes on with what it had.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "helper_settings.h"
+#include "misuse.h"
+
+namespace optim_test {
+namespace {
+
+class MisuseBind : public PerRule {
+ protected:
+  MisuseBind() {
+    PlanSpec spec{rule().name, {{{8}}, {{4, 3}}, {{6}}}, {variants(rule())[1].hypers}};
+    spec.helpers = all_helpers(rule()).helpers;
+    session_ = std::make_unique<Session>(engine_, spec);
+    session_->start();
+    for (size_t i = 0; i < session_->size(); ++i) {
+      params_.push_back(session_->param_buffer(i).data());
+      grads_.push_back(session_->grad_buffer(i).data());
+      for (size_t s = 0; s < session_->slots(i).size(); ++s) states_.push_back(session_->state_buffer(i, s).data());
+    }
+    Session undisturbed(engine_, spec);
+    undisturbed.start();
+    undisturbed.train(1, 2);
+    expected_ = undisturbed.snapshot();
+    before_ = session_->snapshot();
+  }
+
+  // Every test ends here: nothing was changed, and the plan works as if nothing had happened.
+  void TearDown() override {
+    EXPECT_TRUE(equal(before_, session_->snapshot())) << "a refused call changed a buffer";
+    session_->train(1, 2);
+    EXPECT_TRUE(equal(expected_, session_->snapshot())) << "a refused call changed the plan";
+  }
+
+  optim_status bind() { return optim_plan_bind(plan(), params_.data(), grads_.data(), states_.data()); }
+  optim_plan* plan() const { return session_->plan(); }
+
+  // Calls bind with one pointer replaced, and puts it back.
+  testing::AssertionResult refused_with(void*& pointer, void* value, const std::vector<std::string>& words) {
+    void* const good = std::exchange(pointer, value);
+    const optim_status status = bind();
+    const testing::AssertionResult result = refused(status, words);
+    pointer = good;
+    if (status == OPTIM_OK) check(bind());
+    return result;
+  }
+  static void* moved(void* pointer, int64_t bytes) { return static_cast<char*>(pointer) + bytes; }
+
+  Engine engine_{device()};
+  std::unique_ptr<Session> session_;
+  std::vector<void*> params_, grads_, states_;
+  Snapshot expected_, before_;
+};
+
+TEST_P(MisuseBind, Nulls) {
+  EXPECT_TRUE(refused(optim_plan_bind(nullptr, params_.data(), grads_.data(), states_.data()), {"plan"}));
+  EXPECT_TRUE(refused_with(params_[1], nullptr, {"params[1]"}));
+  EXPECT_TRUE(refused_with(states_.back(), nullptr, {"state"}));
+}
+
+TEST_P(MisuseBind, Misaligned) {
+  for (int64_t bytes : {1, 2, 3}) {
+    EXPECT_TRUE(refused_with(params_[0], moved(params_[0], bytes), {"params[0]", "align"})) << bytes;
+    EXPECT_TRUE(refused_with(grads_[1], moved(grads_[1], bytes), {"grads[1]", "align"})) << bytes;
+    EXPECT_TRUE(refused_with(states_[0], moved(states_[0], bytes), {"state", "align"})) << bytes;
+  }
+}
+
+TEST_P(MisuseBind, Overlaps) {
+  EXPECT_TRUE(refused_with(params_[2], params_[0], {"params[0]", "params[2]", "overlap"}));
+  EXPECT_TRUE(refused_with(params_[2], moved(params_[0], 4), {"params[0]", "params[2]", "overlap"}));
+  EXPECT_TRUE(refused_with(params_[2], moved(params_[0], 28), {"params[0]", "params[2]", "overlap"}));
+  EXPECT_TRUE(refused_with(grads_[0], params_[0], {"grads[0]", "params[0]", "overlap"}));
+  EXPECT_TRUE(refused_with(grads_[1], moved(params_[1], 44), {"grads[1]", "params[1]", "overlap"}));
+  EXPECT_TRUE(refused_with(states_[0], params_[0], {"params[0]", "overlap"}));
+  EXPECT_TRUE(refused_with(states_.back(), states_[0], {"state", "overlap"}));
+  EXPECT_TRUE(refused_with(grads_[0], states_[0], {"grads[0]", "overlap"}));
+}
+
+TEST_P(MisuseBind, GradientsMayBeShared) {
+  // Nothing writes gradients, so two tensors may read the same one.
+  void* const good = grads_[2];
+  grads_[2] = grads_[0];
+  EXPECT_EQ(bind(), OPTIM_OK) << optim_last_error();
+  grads_[2] = good;
+  check(bind());
+}
+
+TEST_P(MisuseBind, NeighboursMayTouch) {
+  Buffer flat(engine_, OPTIM_F32, 26);
+  std::vector<void*> params{flat.data(), moved(flat.data(), 32), moved(flat.data(), 80)};
+  EXPECT_EQ(optim_plan_bind(plan(), params.data(), nullptr, nullptr), OPTIM_OK) << optim_last_error();
+  check(bind());
+}
+
+TEST_P(MisuseBind, AddressesBeyondTheEnd) {
+  EXPECT_TRUE(refused_with(params_[0], reinterpret_cast<void*>(UINTPTR_MAX - 15), {"params[0]"}));
+}
+
+TEST_P(MisuseBind, HostMemoryOnADevice) {
+  if (device() == OPTIM_CPU) return;
+  void* host = std::aligned_alloc(256, 256);
+  EXPECT_TRUE(refused_with(params_[0], host, {"params[0]"}));
+  EXPECT_TRUE(refused_with(grads_[0], host, {"grads[0]"}));
+  EXPECT_TRUE(refused_with(states_[0], host, {"state"}));
+  std::free(host);
+}
+
+TEST_P(MisuseBind, StepOptions) {
+  EXPECT_TRUE(refused(optim_plan_step(nullptr, nullptr), {"plan"}));
+  auto options = sized<optim_step>();
+  Buffer scale(engine_, OPTIM_F32, 2);
+  const auto* misaligned = reinterpret_cast<const float*>(moved(scale.data(), 2));
+  options.grad_scale = misaligned;
+  EXPECT_TRUE(refused(optim_plan_step(plan(), &options), {"grad_scale"}));
+  options.grad_scale = nullptr;
+  options.found_inf = misaligned;
+  EXPECT_TRUE(refused(optim_plan_step(plan(), &options), {"found_inf"}));
+}
+
+TEST_P(MisuseBind, StepStructSizes) {
+  // Accepted calls step, so they are made on another plan.
+  Session other(engine_, {rule().name, {{{3}}}, {rule().defaults()}});
+  other.start();
+  const auto options = sized<optim_step>();
+  expect_sizes_checked<optim_step>(options, [&](const optim_step* o) { return optim_plan_step(other.plan(), o); });
+  EXPECT_EQ(other.counter(), 1) << "only the accepted call may have stepped";
+}
+
+TEST_P(MisuseBind, Counters) {
+  int64_t step = -77;
+  EXPECT_TRUE(refused(optim_plan_get_step(nullptr, 0, &step), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_get_step(plan(), 0, nullptr), {"step"}));
+  EXPECT_TRUE(refused(optim_plan_get_step(plan(), 1, &step), {"group", "1"}));
+  EXPECT_TRUE(refused(optim_plan_get_step(plan(), -1, &step), {"group", "-1"}));
+  EXPECT_EQ(step, -77);
+  EXPECT_TRUE(refused(optim_plan_set_step(nullptr, 0, 3), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_set_step(plan(), 1, 3), {"group", "1"}));
+  EXPECT_TRUE(refused(optim_plan_set_step(plan(), 0, -1), {"step", "-1"}));
+}
+
+TEST_P(MisuseBind, Slots) {
+  int64_t count = -77;
+  EXPECT_TRUE(refused(optim_plan_slot_count(nullptr, 0, &count), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_slot_count(plan(), 0, nullptr), {"count"}));
+  EXPECT_TRUE(refused(optim_plan_slot_count(plan(), 3, &count), {"tensor", "3"}));
+  EXPECT_TRUE(refused(optim_plan_slot_count(plan(), -1, &count), {"tensor", "-1"}));
+  EXPECT_EQ(count, -77);
+  auto slot = sized<optim_slot>();
+  slot.bytes = 77;
+  EXPECT_TRUE(refused(optim_plan_slot(nullptr, 0, 0, &slot), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_slot(plan(), 0, 0, nullptr), {"slot"}));
+  EXPECT_TRUE(refused(optim_plan_slot(plan(), 3, 0, &slot), {"tensor", "3"}));
+  EXPECT_TRUE(refused(optim_plan_slot(plan(), 0, -1, &slot), {"index", "-1"}));
+  EXPECT_TRUE(refused(optim_plan_slot(plan(), 0, 1000, &slot), {"index", "1000"}));
+  EXPECT_EQ(slot.bytes, 77u);
+  for (uint64_t size : {uint64_t{0}, uint64_t{sizeof slot - 1}}) {
+    slot.size = size;
+    EXPECT_TRUE(refused(optim_plan_slot(plan(), 0, 0, &slot), {"size", std::to_string(size)}));
+  }
+  Later<optim_slot> later{};
+  later.known.size = sizeof later;
+  EXPECT_EQ(optim_plan_slot(plan(), 0, 0, &later.known), OPTIM_OK) << optim_last_error();
+  EXPECT_EQ(later.known.size, sizeof later) << "the caller's size is the caller's";
+}
+
+TEST_P(MisuseBind, Bytes) {
+  uint64_t bytes = 77;
+  EXPECT_TRUE(refused(optim_plan_bytes_per_step(nullptr, &bytes), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_bytes_per_step(plan(), nullptr), {"bytes"}));
+  EXPECT_EQ(bytes, 77u);
+}
+
+TEST_P(MisuseBind, InitOfNothing) { EXPECT_TRUE(refused(optim_plan_init_states(nullptr), {"plan"})); }
+
+OPTIM_TEST_PER_RULE(MisuseBind);
+
+class MisuseUnbound : public PerRule {
+ protected:
+  Engine engine_{device()};
+};
+
+TEST_P(MisuseUnbound, StepsNeedAllBuffers) {
+  PlanSpec spec{rule().name, {{{8}}, {{4, 3}}}, {variants(rule())[1].hypers}};
+  spec.helpers.lookahead_k = 2;  // so that every rule has states
+  spec.helpers.lookahead_alpha = 0.5;
+  Session buffers(engine_, spec);  // owns memory of the right sizes
+  optim_plan* plan = nullptr;
+  check(create_plan(engine_, spec, &plan));
+  EXPECT_TRUE(refused(optim_plan_step(plan, nullptr), {"params[0]"}));
+  EXPECT_TRUE(refused(optim_plan_init_states(plan), {""}));
+  std::vector<void*> params, grads, states;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    params.push_back(buffers.param_buffer(i).data());
+    grads.push_back(buffers.grad_buffer(i).data());
+    for (size_t s = 0; s < buffers.slots(i).size(); ++s) states.push_back(buffers.state_buffer(i, s).data());
+  }
+  check(optim_plan_bind(plan, params.data(), grads.data(), nullptr));
+  EXPECT_TRUE(refused(optim_plan_step(plan, nullptr), {buffers.slots(0)[0].name}));
+  int64_t step = -1;
+  check(optim_plan_get_step(plan, 0, &step));
+  EXPECT_EQ(step, 0);
+  check(optim_plan_bind(plan, nullptr, nullptr, states.data()));
+  check(optim_plan_init_states(plan));
+  EXPECT_EQ(optim_plan_step(plan, nullptr), OPTIM_OK) << optim_last_error();
+  optim_plan_free(plan);
+}
+
+TEST_P(MisuseUnbound, PlansWithoutTensors) {
+  Session empty(engine_, {rule().name, {}, {rule().defaults()}});
+  empty.init();
+  empty.step();
+  EXPECT_EQ(empty.counter(), 1);
+  uint64_t bytes = 77;
+  check(optim_plan_bytes_per_step(empty.plan(), &bytes));
+  EXPECT_EQ(bytes, 0u);
+}
+
+OPTIM_TEST_PER_RULE(MisuseUnbound);
+
+}  // namespace
+}  // namespace optim_test

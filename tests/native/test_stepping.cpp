@@ -1,0 +1,337 @@
+// What surrounds a step: counters, resuming, skipping, scaling, absent gradients, live settings, rebinding.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "helper_settings.h"
+#include "session.h"
+
+namespace optim_test {
+namespace {
+
+// A float on the device.
+class DeviceFloat {
+ public:
+  DeviceFloat(Engine& engine, double value) : buffer_(engine, OPTIM_F32, 1) { buffer_.write(Values{value}); }
+  const float* data() const { return static_cast<const float*>(buffer_.data()); }
+  void set(double value) { buffer_.write(Values{value}); }
+
+ private:
+  Buffer buffer_;
+};
+
+class Stepping : public PerRule {
+ protected:
+  struct Case {
+    std::string name;
+    PlanSpec spec;
+  };
+
+  PlanSpec spec_of(const std::vector<double>& row) const { return {rule().name, shapes_for(rule()), {row}}; }
+
+  // Every variant without helpers, then all helpers at once. The stand-in for a GPU is slow, so there only mixed
+  // variants; that each does what it does on the CPU is another test's subject.
+  std::vector<Case> cases() {
+    std::vector<Case> all;
+    for (const Variant& v : accepted_variants(engine_, rule())) {
+      const bool mixed = v.name.rfind("mixed", 0) == 0;
+      if (device() == OPTIM_CPU || mixed) all.push_back({v.name, spec_of(v.hypers)});
+    }
+    all.push_back({"all helpers", spec_of(variants(rule())[1].hypers)});
+    all.back().spec.helpers = all_helpers(rule()).helpers;
+    return all;
+  }
+  PlanSpec rich_spec() { return cases().back().spec; }
+
+  static Snapshot run(Session& session, int64_t steps) {
+    session.start();
+    session.train(1, steps);
+    return session.snapshot();
+  }
+
+  Engine engine_{device()};
+};
+
+TEST_P(Stepping, ResumesAsIfNeverStopped) {
+  for (Case& c : cases()) {
+    for (int32_t dtype : {OPTIM_F32, OPTIM_BF16}) {
+      SCOPED_TRACE(c.name + " " + dtype_name(dtype));
+      c.spec.param = c.spec.grad = dtype;
+      Session whole(engine_, c.spec);
+      const Snapshot middle = run(whole, 3);
+      whole.train(4, 6);
+      Session resumed(engine_, c.spec);
+      resumed.restore(middle);
+      EXPECT_TRUE(equal(middle, resumed.snapshot()));
+      resumed.train(4, 6);
+      EXPECT_TRUE(equal(whole.snapshot(), resumed.snapshot()));
+    }
+  }
+}
+
+TEST_P(Stepping, InitialStatesAreReproducible) {
+  Session session(engine_, rich_spec());
+  const Snapshot trained = run(session, 2);
+  EXPECT_EQ(trained.steps[0], 2);
+  Session fresh(engine_, rich_spec());
+  fresh.start();
+  session.start();
+  EXPECT_TRUE(equal(fresh.snapshot(), session.snapshot())) << "init after training is not init";
+}
+
+TEST_P(Stepping, FoundInfSkipsEverything) {
+  DeviceFloat found_inf(engine_, 0);
+  auto options = sized<optim_step>();
+  options.found_inf = found_inf.data();
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(c.name);
+    Session plain(engine_, c.spec);
+    const Snapshot expected = run(plain, 4);
+    Session session(engine_, c.spec);
+    session.start();
+    for (int64_t s = 1; s <= 4; ++s) {
+      const Snapshot before = session.snapshot();
+      session.random_grads(1000 + static_cast<uint64_t>(s));
+      found_inf.set(s % 2 == 0 ? 1 : -3);  // any number but zero
+      session.step(&options);
+      EXPECT_TRUE(equal(before, session.snapshot())) << "a skipped step changed something";
+      found_inf.set(0);
+      session.random_grads(static_cast<uint64_t>(s));
+      session.step(&options);
+    }
+    EXPECT_TRUE(equal(expected, session.snapshot())) << "skipped steps left a trace";
+  }
+}
+
+// Dividing by a power of two is exact.
+TEST_P(Stepping, GradScale) {
+  DeviceFloat scale(engine_, 1024);
+  auto options = sized<optim_step>();
+  options.grad_scale = scale.data();
+  Session plain(engine_, rich_spec());
+  Session scaled(engine_, rich_spec());
+  plain.start();
+  scaled.start();
+  for (uint64_t s = 1; s <= 3; ++s) {
+    plain.random_grads(s);
+    for (size_t i = 0; i < plain.size(); ++i) {
+      Values grad = plain.grad(i);
+      for (double& g : grad) g *= 1024;
+      scaled.set_grad(i, grad);
+    }
+    const Bytes grad_before = scaled.grad_buffer(0).bytes();
+    plain.step();
+    scaled.step(&options);
+    EXPECT_EQ(grad_before, scaled.grad_buffer(0).bytes()) << "the gradient was changed";
+  }
+  EXPECT_TRUE(equal(plain.snapshot(), scaled.snapshot()));
+}
+
+TEST_P(Stepping, SkipNonfinite) {
+  for (optim_helpers helpers : {sized<optim_helpers>(), all_helpers(rule()).helpers}) {
+    SCOPED_TRACE(helpers.clip_value > 0 ? "with all helpers" : "alone");
+    PlanSpec spec = spec_of(variants(rule())[1].hypers);
+    spec.helpers = helpers;
+    spec.helpers.skip_nonfinite = 0;
+    Session plain(engine_, spec);
+    const Snapshot expected = run(plain, 2);
+    spec.helpers.skip_nonfinite = 1;
+    Session session(engine_, spec);
+    session.start();
+    session.train(1, 1);
+    const Snapshot before = session.snapshot();
+    for (double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+                       -std::numeric_limits<double>::infinity()}) {
+      for (size_t tensor : {size_t{0}, session.size() - 2}) {
+        session.random_grads(77);
+        Values grad = session.grad(tensor);
+        grad.back() = bad;
+        session.set_grad(tensor, grad);
+        session.step();
+        EXPECT_TRUE(equal(before, session.snapshot())) << bad << " at the end of tensor " << tensor;
+      }
+    }
+    session.train(2, 2);
+    EXPECT_TRUE(equal(expected, session.snapshot()));
+  }
+}
+
+TEST_P(Stepping, AbsentGradientsLeaveTensorsAlone) {
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(c.name);
+    const size_t absent = 4;
+    Session session(engine_, c.spec);
+    session.start();
+    const Snapshot start = session.snapshot();
+    session.set_absent(absent, true);
+    session.train(1, 2);
+
+    PlanSpec without_spec = c.spec;
+    without_spec.tensors.erase(without_spec.tensors.begin() + absent);
+    std::vector<uint64_t> keys;
+    for (uint64_t i = 0; i < c.spec.tensors.size(); ++i) {
+      if (i != absent) keys.push_back(i);
+    }
+    Session without(engine_, without_spec);
+    without.set_keys(keys);
+    const Snapshot others = run(without, 2);
+    const Snapshot result = session.snapshot();
+    EXPECT_EQ(result.steps, others.steps);
+    EXPECT_EQ(result.params[absent], start.params[absent]);
+    EXPECT_EQ(result.states[absent], start.states[absent]);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      EXPECT_EQ(result.params[keys[i]], others.params[i]) << "tensor " << keys[i];
+      EXPECT_EQ(result.states[keys[i]], others.states[i]) << "tensor " << keys[i];
+    }
+    session.set_absent(absent, false);
+    session.train(3, 3);
+    const Snapshot back = session.snapshot();
+    EXPECT_FALSE(back.params[absent] == start.params[absent] && back.states[absent] == start.states[absent])
+        << "a gradient that came back was ignored";
+  }
+}
+
+TEST_P(Stepping, NoGradientsAtAll) {
+  Session session(engine_, rich_spec());
+  session.start();
+  const Snapshot start = session.snapshot();
+  for (size_t i = 0; i < session.size(); ++i) session.set_absent(i, true);
+  session.step();
+  Snapshot result = session.snapshot();
+  EXPECT_EQ(result.steps[0], 1) << "the counter of the group advances without gradients";
+  result.steps = start.steps;
+  EXPECT_TRUE(equal(start, result));
+}
+
+TEST_P(Stepping, CountersOfGroups) {
+  PlanSpec spec = rich_spec();
+  spec.hypers = {spec.hypers[0], spec.hypers[0]};
+  for (size_t i = 0; i < spec.tensors.size(); ++i) spec.group_of.push_back(i % 2);
+  Session session(engine_, spec);
+  session.start();
+  check(optim_plan_set_step(session.plan(), 1, 40));
+  session.train(1, 2);
+  EXPECT_EQ(session.counter(0), 2);
+  EXPECT_EQ(session.counter(1), 42);
+}
+
+// A changed hyper-parameter acts at the next step as in a plan that was made with it.
+TEST_P(Stepping, LiveHypers) {
+  PlanSpec spec = rich_spec();
+  Session session(engine_, spec);
+  const Snapshot middle = run(session, 2);
+  std::vector<double>& row = spec.hypers[0];
+  row = with(rule(), with(rule(), row, "lr", 0.3), "weight_decay", 0.01);
+  check(optim_plan_set_hypers(session.plan(), 0, row.data(), static_cast<int64_t>(row.size())));
+  session.train(3, 4);
+  Session made(engine_, spec);
+  made.restore(middle);
+  made.train(3, 4);
+  EXPECT_TRUE(equal(made.snapshot(), session.snapshot()));
+  std::vector<double> read(row.size(), -1);
+  check(optim_plan_get_hypers(session.plan(), 0, read.data(), static_cast<int64_t>(read.size())));
+  EXPECT_EQ(read, row);
+  check(optim_plan_set_hypers(session.plan(), 0, row.data(), 1));
+  check(optim_plan_get_hypers(session.plan(), 0, read.data(), 1));
+  EXPECT_EQ(read, row);
+}
+
+// A live change may not add or remove states; any other that a new plan accepts is accepted, and none is half done.
+TEST_P(Stepping, LiveHypersThatDecideStates) {
+  const PlanSpec plain = spec_of(variants(rule())[0].hypers);
+  const auto slot_names = [](const Session& session) {
+    std::vector<std::string> names;
+    for (const auto& slot : session.slots(0)) names.push_back(slot.name);
+    return names;
+  };
+  const std::vector<std::string> names = slot_names(Session(engine_, plain));
+  for (const Variant& variant : accepted_variants(engine_, rule())) {
+    SCOPED_TRACE(variant.name);
+    Session session(engine_, plain);
+    const int64_t count = static_cast<int64_t>(variant.hypers.size());
+    const optim_status status = optim_plan_set_hypers(session.plan(), 0, variant.hypers.data(), count);
+    std::vector<double> row(variant.hypers.size());
+    check(optim_plan_get_hypers(session.plan(), 0, row.data(), count));
+    if (slot_names(Session(engine_, spec_of(variant.hypers))) == names) {
+      EXPECT_EQ(status, OPTIM_OK) << optim_last_error();
+      EXPECT_EQ(row, variant.hypers);
+    } else {
+      EXPECT_NE(status, OPTIM_OK);
+      EXPECT_EQ(row, plain.hypers[0]);
+    }
+  }
+}
+
+TEST_P(Stepping, Rebinding) {
+  Session plain(engine_, rich_spec());
+  const Snapshot expected = run(plain, 4);
+  Session session(engine_, rich_spec());
+  run(session, 2);
+  const std::vector<Buffer*> old = session.move_buffers();
+  std::vector<Bytes> contents;
+  for (const Buffer* buffer : old) contents.push_back(buffer->bytes());
+  session.train(3, 3);
+  session.bind();  // the same pointers again
+  session.train(4, 4);
+  EXPECT_TRUE(equal(expected, session.snapshot()));
+  for (size_t i = 0; i < old.size(); ++i) EXPECT_EQ(old[i]->bytes(), contents[i]) << "an old buffer was written";
+}
+
+TEST_P(Stepping, PartialBind) {
+  Session plain(engine_, rich_spec());
+  const Snapshot expected = run(plain, 2);
+  Session session(engine_, rich_spec());
+  session.start();
+  check(optim_plan_bind(session.plan(), nullptr, nullptr, nullptr));
+  session.train(1, 1);
+  std::vector<void*> grads;
+  for (size_t i = 0; i < session.size(); ++i) grads.push_back(session.grad_buffer(i).data());
+  check(optim_plan_bind(session.plan(), nullptr, grads.data(), nullptr));
+  session.train(2, 2);
+  EXPECT_TRUE(equal(expected, session.snapshot()));
+}
+
+// At the least every gradient is read once, every parameter read and written; at the most everything is read and
+// written three times.
+TEST_P(Stepping, BytesPerStep) {
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(c.name);
+    Session session(engine_, c.spec);
+    session.start();
+    uint64_t params = 0;
+    uint64_t states = 0;
+    for (size_t i = 0; i < session.size(); ++i) {
+      params += session.param_buffer(i).bytes().size();
+      for (size_t s = 0; s < session.slots(i).size(); ++s) states += session.state_buffer(i, s).bytes().size();
+    }
+    uint64_t bytes = 0;
+    check(optim_plan_bytes_per_step(session.plan(), &bytes));
+    EXPECT_GE(bytes, 3 * params);
+    EXPECT_LE(bytes, 3 * (3 * params + 2 * states));
+  }
+}
+
+// However many helpers need to look at the gradient first, they look once, and once at the parameter.
+TEST_P(Stepping, HelpersReadOnce) {
+  const PlanSpec plain_spec = spec_of(variants(rule())[0].hypers);
+  PlanSpec spec = plain_spec;
+  spec.helpers.agc_clip_val = 0.1;
+  spec.helpers.centralize = spec.helpers.normalize = 1;
+  spec.helpers.clip_norm = 1;
+  spec.helpers.skip_nonfinite = 1;
+  uint64_t params = 0, grads = 0, plain_bytes = 0, bytes = 0;
+  Session plain(engine_, plain_spec), helped(engine_, spec);
+  for (size_t i = 0; i < plain.size(); ++i) {
+    params += plain.param_buffer(i).bytes().size();
+    grads += plain.grad_buffer(i).bytes().size();
+  }
+  check(optim_plan_bytes_per_step(plain.plan(), &plain_bytes));
+  check(optim_plan_bytes_per_step(helped.plan(), &bytes));
+  EXPECT_GT(bytes, plain_bytes);
+  EXPECT_LE(bytes, plain_bytes + params + grads);
+}
+
+OPTIM_TEST_PER_RULE(Stepping);
+
+}  // namespace
+}  // namespace optim_test
