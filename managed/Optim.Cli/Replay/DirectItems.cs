@@ -1,0 +1,160 @@
+namespace Optim.Cli.Replay;
+
+/// <summary>Replays cases of direct inputs (in.*) and outputs (out.*) through the helpers that stand alone, and the
+/// schedules.</summary>
+internal static class DirectItems
+{
+    private static readonly Dictionary<string, Action<DirectRun>> Table = new()
+    {
+        ["agc"] = run =>
+        {
+            HelperFunctions.Agc(
+                run.Engine,
+                run.In("param"),
+                run.In("grad"),
+                run.Hypers.Number("agc_clip_val"),
+                run.Hypers.Number("agc_eps"),
+                run.Hypers.Number("eps"));
+            run.Out("grad");
+        },
+        ["clip_by_global_norm"] = run =>
+        {
+            run.Out(
+                "norm",
+                HelperFunctions.ClipGradNorm(
+                    run.Engine,
+                    run.In("grad"),
+                    run.Hypers.Number("max_norm"),
+                    run.Hypers.Number("norm_type"),
+                    run.Hypers.Number("eps")));
+            run.Out("grad");
+        },
+        ["clip_by_value"] = run =>
+        {
+            HelperFunctions.ClipGradValue(run.Engine, run.In("grad"), run.Hypers.Number("clip_value"));
+            run.Out("grad");
+        },
+        ["gradient_centralization"] = run =>
+        {
+            HelperFunctions.Centralize(run.Engine, run.In("grad"), run.Hypers.Flag("gc_conv_only"));
+            run.Out("grad");
+        },
+        ["gradient_normalization"] = run =>
+        {
+            HelperFunctions.Normalize(
+                run.Engine,
+                run.In("grad"),
+                run.Hypers.Flag("use_channels"),
+                run.Hypers.Number("epsilon"));
+            run.Out("grad");
+        },
+        ["norm_loss"] = run =>
+        {
+            HelperFunctions.NormLoss(
+                run.Engine,
+                run.In("param"),
+                run.Hypers.Number("lr"),
+                run.Hypers.Number("norm_loss_factor"),
+                run.Hypers.Number("eps"));
+            run.Out("param");
+        },
+        ["stable_weight_decay"] = run =>
+        {
+            run.Out(
+                "rms",
+                HelperFunctions.StableWeightDecay(
+                    run.Engine,
+                    run.In("param"),
+                    run.In("v"),
+                    run.Hypers.Number("lr"),
+                    run.Hypers.Number("weight_decay"),
+                    run.Hypers.Number("beta2"),
+                    run.Hypers.Integer("step")));
+            run.Out("param");
+        },
+        ["unit_norm"] = run => run.Out("norm", HelperFunctions.UnitNorm(run.Engine, run.In("x")[0])),
+        ["linear_warmup"] = run =>
+            run.OutRates(n =>
+                LearningRateSchedule.LinearWarmup(n, run.Hypers.Number("lr"), run.Hypers.Integer("warmup_steps"))),
+        ["cosine"] = run =>
+            run.OutRates(n =>
+                LearningRateSchedule.Cosine(
+                    n,
+                    run.Hypers.Integer("t_max"),
+                    run.Hypers.Number("max_lr"),
+                    run.Hypers.Number("min_lr"),
+                    run.Hypers.Number("init_lr"),
+                    run.Hypers.Integer("warmup_steps"))),
+        ["cosine_annealing"] = run =>
+            run.OutRates(n =>
+                LearningRateSchedule.CosineAnnealing(
+                    n,
+                    run.Hypers.Integer("t_max"),
+                    run.Hypers.Number("lr"),
+                    run.Hypers.Number("min_lr"))),
+    };
+
+    /// <summary>Why the case cannot be replayed; null when it can.</summary>
+    public static string? Obstacle(GoldenCase golden) =>
+        Table.ContainsKey(golden.Item) ? null : $"the library has no '{golden.Item}' that stands alone";
+
+    public static TensorSet Replay(GoldenCase golden, Engine engine, DType dtype)
+    {
+        using var run = new DirectRun(golden, engine, dtype);
+        Table[golden.Item](run);
+        return run.Complete();
+    }
+
+    /// <summary>One case on its way: its inputs on the device, its outputs as they come.</summary>
+    private sealed class DirectRun(GoldenCase golden, Engine engine, DType dtype) : IDisposable
+    {
+        private readonly TensorBag _tensors = new(engine, dtype);
+        private readonly Dictionary<string, Tensor> _inputs = [];
+        private readonly ReplayOutput _output = new(golden);
+
+        public Engine Engine => engine;
+
+        public GoldenHypers Hypers => golden.Hypers;
+
+        /// <summary>The input of that name, or the inputs NAME.0, NAME.1, ...; loaded once.</summary>
+        public Tensor[] In(string name) =>
+            [
+                .. Names("in", name)
+                    .Select(input =>
+                    {
+                        if (!_inputs.TryGetValue(input, out Tensor? tensor))
+                        {
+                            _inputs[input] = tensor = _tensors.Load(golden, input);
+                        }
+                        return tensor;
+                    }),
+            ];
+
+        /// <summary>The inputs of that name, changed in place, are the outputs of the same name.</summary>
+        public void Out(string name)
+        {
+            foreach ((string output, Tensor tensor) in Names("out", name).Zip(In(name)))
+            {
+                _output.Add(output, tensor.ToDoubles());
+            }
+        }
+
+        public void Out(string name, params double[] values) => _output.Add($"out.{name}", values);
+
+        /// <summary>The rates of the steps 1, 2, ...</summary>
+        public void OutRates(Func<long, double> rate) =>
+            Out("lr", [.. Enumerable.Range(1, (int)Hypers.Integer("n")).Select(n => rate(n))]);
+
+        public TensorSet Complete() => _output.Complete();
+
+        public void Dispose() => _tensors.Dispose();
+
+        private IEnumerable<string> Names(string side, string name)
+        {
+            string single = $"{side}.{name}";
+            return golden.Has(single)
+                ? [single]
+                : Enumerable.Range(0, int.MaxValue).Select(i => $"{single}.{i}").TakeWhile(golden.Has);
+        }
+    }
+}

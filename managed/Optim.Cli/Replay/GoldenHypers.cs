@@ -1,0 +1,50 @@
+using System.Text.Json;
+
+namespace Optim.Cli.Replay;
+
+/// <summary>The hyper-parameters of a golden case by name: numbers, booleans and words.</summary>
+internal sealed class GoldenHypers(string caseName, IReadOnlyDictionary<string, JsonElement> values)
+{
+    /// <summary>A number; "inf" is one.</summary>
+    public double Number(string name)
+    {
+        JsonElement value = Find(name);
+        return value.ValueKind switch
+        {
+            JsonValueKind.Number => value.GetDouble(),
+            JsonValueKind.String when value.GetString() == "inf" => double.PositiveInfinity,
+            _ => throw Wrong(name, "a number"),
+        };
+    }
+
+    public long Integer(string name) =>
+        Number(name) is var number && number == Math.Floor(number) && Math.Abs(number) < 1L << 53
+            ? (long)number
+            : throw Wrong(name, "a whole number");
+
+    public bool Flag(string name) =>
+        Find(name).ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Wrong(name, "true or false"),
+        };
+
+    public string Word(string name) =>
+        Find(name) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(name, "a word");
+
+    /// <summary>The values of the hyper-parameters that pass <paramref name="belongs"/>, as the rule's schema reads
+    /// them.</summary>
+    public Dictionary<string, double> For(RuleSchema rule, Func<string, bool> belongs) =>
+        values
+            .Keys.Where(belongs)
+            .ToDictionary(name => name, name => rule.Hypers[rule.IndexOf(name)].Parse(values[name].ToString()));
+
+    private JsonElement Find(string name) =>
+        values.TryGetValue(name, out JsonElement value)
+            ? value
+            : throw new FormatException($"{caseName}: hyper-parameter '{name}' is missing");
+
+    private FormatException Wrong(string name, string expected) =>
+        new($"{caseName}: {name} = {Find(name)} is not {expected}");
+}

@@ -1,0 +1,218 @@
+using Optim.Interop;
+
+namespace Optim;
+
+/// <summary>The gradient helpers as functions of their own over lists of tensors, in place. The meaning of the numbers
+/// is that of <see cref="Helpers"/>.</summary>
+public static unsafe class HelperFunctions
+{
+    /// <summary>Divides gradients by a scale; sets the flag to 1 if any element is not finite.</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="gradients">The gradients.</param>
+    /// <param name="gradScale">One Float32 on the device.</param>
+    /// <param name="foundInf">One Float32 on the device.</param>
+    public static void Unscale(Engine engine, ReadOnlySpan<Tensor> gradients, Tensor gradScale, Tensor foundInf)
+    {
+        using var grads = new NativeTensors(gradients, nameof(gradients));
+        var scale = CheckScalar(gradScale, nameof(gradScale));
+        var flag = CheckScalar(foundInf, nameof(foundInf));
+        NativeStatus.Check(NativeMethods.Unscale(Handle(engine), grads.Count, grads.Pointer, scale, flag));
+        GC.KeepAlive(gradScale);
+        GC.KeepAlive(foundInf);
+    }
+
+    /// <summary>Clamps every element to [-clipValue, clipValue].</summary>
+    public static void ClipGradValue(Engine engine, ReadOnlySpan<Tensor> gradients, double clipValue)
+    {
+        using var grads = new NativeTensors(gradients, nameof(gradients));
+        NativeStatus.Check(NativeMethods.ClipGradValue(Handle(engine), grads.Count, grads.Pointer, clipValue));
+    }
+
+    /// <summary>Scales all gradients so that their global norm is at most maxNorm; returns the norm before, waiting for
+    /// it.</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="gradients">The gradients.</param>
+    /// <param name="maxNorm">The largest norm.</param>
+    /// <param name="normType">1, 2 or infinity.</param>
+    /// <param name="epsilon">Added to the norm in the division.</param>
+    public static double ClipGradNorm(
+        Engine engine,
+        ReadOnlySpan<Tensor> gradients,
+        double maxNorm,
+        double normType = 2,
+        double epsilon = 1e-6
+    )
+    {
+        using var grads = new NativeTensors(gradients, nameof(gradients));
+        double norm;
+        NativeStatus.Check(
+            NativeMethods.ClipGradNorm(Handle(engine), grads.Count, grads.Pointer, maxNorm, normType, epsilon, &norm)
+        );
+        return norm;
+    }
+
+    /// <summary>Adaptive gradient clipping per row (arXiv 2102.06171).</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="parameters">The parameters.</param>
+    /// <param name="gradients">Their gradients.</param>
+    /// <param name="clipVal">Largest ratio of a gradient's norm to its parameter's.</param>
+    /// <param name="epsilon">Lower bound of the parameter norm.</param>
+    /// <param name="divisionEpsilon">Lower bound of the gradient norm in the division.</param>
+    public static void Agc(
+        Engine engine,
+        ReadOnlySpan<Tensor> parameters,
+        ReadOnlySpan<Tensor> gradients,
+        double clipVal = 1e-2,
+        double epsilon = 1e-3,
+        double divisionEpsilon = 1e-6
+    )
+    {
+        CheckPairs(parameters, gradients, nameof(gradients));
+        using var values = new NativeTensors(parameters, nameof(parameters));
+        using var grads = new NativeTensors(gradients, nameof(gradients));
+        NativeStatus.Check(
+            NativeMethods.Agc(
+                Handle(engine),
+                values.Count,
+                values.Pointer,
+                grads.Pointer,
+                clipVal,
+                epsilon,
+                divisionEpsilon
+            )
+        );
+    }
+
+    /// <summary>Subtracts each row's mean from gradients of rank 2 or more (arXiv 2004.01461).</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="gradients">The gradients.</param>
+    /// <param name="convOnly">Only rank 4 or more.</param>
+    public static void Centralize(Engine engine, ReadOnlySpan<Tensor> gradients, bool convOnly = false)
+    {
+        using var grads = new NativeTensors(gradients, nameof(gradients));
+        NativeStatus.Check(NativeMethods.Centralize(Handle(engine), grads.Count, grads.Pointer, convOnly ? 1 : 0));
+    }
+
+    /// <summary>Divides gradients by their standard deviation.</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="gradients">The gradients.</param>
+    /// <param name="channels">Per row instead of per tensor.</param>
+    /// <param name="epsilon">Added to the standard deviation.</param>
+    public static void Normalize(
+        Engine engine,
+        ReadOnlySpan<Tensor> gradients,
+        bool channels = false,
+        double epsilon = 1e-8
+    )
+    {
+        using var grads = new NativeTensors(gradients, nameof(gradients));
+        NativeStatus.Check(
+            NativeMethods.Normalize(Handle(engine), grads.Count, grads.Pointer, channels ? 1 : 0, epsilon)
+        );
+    }
+
+    /// <summary>Pulls the norm of every row of the parameters to 1 (arXiv 2103.06583).</summary>
+    public static void NormLoss(
+        Engine engine,
+        ReadOnlySpan<Tensor> parameters,
+        double learningRate,
+        double factor = 1e-4,
+        double epsilon = 1e-8
+    )
+    {
+        using var values = new NativeTensors(parameters, nameof(parameters));
+        NativeStatus.Check(
+            NativeMethods.NormLoss(Handle(engine), values.Count, values.Pointer, learningRate, factor, epsilon)
+        );
+    }
+
+    /// <summary>Decoupled weight decay divided by the root mean second moment (arXiv 2011.11152); returns that root,
+    /// waiting for it.</summary>
+    public static double StableWeightDecay(
+        Engine engine,
+        ReadOnlySpan<Tensor> parameters,
+        ReadOnlySpan<Tensor> secondMoments,
+        double learningRate,
+        double weightDecay,
+        double beta2,
+        long step
+    )
+    {
+        CheckPairs(parameters, secondMoments, nameof(secondMoments));
+        using var values = new NativeTensors(parameters, nameof(parameters));
+        using var moments = new NativeTensors(secondMoments, nameof(secondMoments));
+        double rms;
+        NativeStatus.Check(
+            NativeMethods.StableWeightDecay(
+                Handle(engine),
+                values.Count,
+                values.Pointer,
+                moments.Pointer,
+                learningRate,
+                weightDecay,
+                beta2,
+                step,
+                &rms
+            )
+        );
+        return rms;
+    }
+
+    /// <summary>Moves the slow weights towards the parameters and the parameters to the slow weights (arXiv
+    /// 1907.08610).</summary>
+    public static void Lookahead(
+        Engine engine,
+        ReadOnlySpan<Tensor> parameters,
+        ReadOnlySpan<Tensor> slowParameters,
+        double alpha = 0.5
+    )
+    {
+        CheckPairs(parameters, slowParameters, nameof(slowParameters));
+        using var values = new NativeTensors(parameters, nameof(parameters));
+        using var slow = new NativeTensors(slowParameters, nameof(slowParameters));
+        NativeStatus.Check(NativeMethods.Lookahead(Handle(engine), values.Count, values.Pointer, slow.Pointer, alpha));
+    }
+
+    /// <summary>Norms of the rows of a tensor; a tensor of rank 0 or 1 is a single row.</summary>
+    public static double[] UnitNorm(Engine engine, Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        var norms = new double[tensor.Rank >= 2 ? tensor.Shape[0] : 1];
+        if (norms.Length > 0)
+        {
+            var native = tensor.ToNative();
+            fixed (double* values = norms)
+            {
+                NativeStatus.Check(NativeMethods.UnitNorm(Handle(engine), &native, values));
+            }
+        }
+
+        GC.KeepAlive(tensor);
+        return norms;
+    }
+
+    private static EngineHandle Handle(Engine engine)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        return engine.Handle;
+    }
+
+    private static void CheckPairs(ReadOnlySpan<Tensor> first, ReadOnlySpan<Tensor> second, string parameterName)
+    {
+        if (first.Length != second.Length)
+        {
+            throw new ArgumentException(
+                $"{first.Length} parameters need as many tensors, not {second.Length}.",
+                parameterName
+            );
+        }
+    }
+
+    private static float* CheckScalar(Tensor scalar, string parameterName)
+    {
+        ArgumentNullException.ThrowIfNull(scalar, parameterName);
+        return scalar is { DType: DType.Float32, ElementCount: 1 }
+            ? (float*)scalar.Pointer
+            : throw new ArgumentException($"{parameterName} must be one Float32, not {scalar}.", parameterName);
+    }
+}

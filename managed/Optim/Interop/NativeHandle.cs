@@ -1,0 +1,51 @@
+using System.Runtime.InteropServices;
+
+namespace Optim.Interop;
+
+/// <summary>An owned native object, together with everything that must stay alive as long as it does.</summary>
+/// <remarks>What it keeps is referenced strongly, and a kept SafeHandle is also counted: its native object then
+/// survives being disposed or finalized first, so no order of disposal leaves a dangling pointer.</remarks>
+internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
+{
+    private object?[] _kept = [];
+
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>Keeps an object alive in a numbered place, instead of what was kept there before.</summary>
+    public void Keep(int place, object? owner)
+    {
+        if (place >= _kept.Length)
+        {
+            Array.Resize(ref _kept, Math.Max(place + 1, _kept.Length * 2));
+        }
+
+        var previous = _kept[place];
+        if (ReferenceEquals(previous, owner))
+        {
+            return;
+        }
+
+        if (owner is SafeHandle counted)
+        {
+            var added = false;
+            counted.DangerousAddRef(ref added);
+        }
+
+        _kept[place] = owner;
+        (previous as SafeHandle)?.DangerousRelease();
+    }
+
+    protected abstract void Free(nint handle);
+
+    protected override bool ReleaseHandle()
+    {
+        Free(handle);
+        foreach (var owner in _kept)
+        {
+            (owner as SafeHandle)?.DangerousRelease();
+        }
+
+        _kept = [];
+        return true;
+    }
+}

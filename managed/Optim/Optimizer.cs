@@ -1,0 +1,232 @@
+using Optim.Interop;
+
+namespace Optim;
+
+/// <summary>A rule bound to all parameters of one optimizer, stepped by the native library.</summary>
+/// <remarks>An optimizer, like the engine it uses, may be used by one thread at a time.</remarks>
+public abstract unsafe class Optimizer : IDisposable
+{
+    private readonly PlanHandle _plan;
+    private readonly Binding _binding;
+    private readonly StateMemory _states;
+
+    private protected Optimizer(
+        string rule,
+        Engine engine,
+        IEnumerable<ParameterGroup> groups,
+        Helpers? helpers,
+        OptimizerStorage? storage
+    )
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(groups);
+        Rule = Catalogue.Find(rule);
+        Engine = engine;
+        Groups = [.. groups];
+        Helpers = helpers ?? new Helpers();
+        Parameters = ParameterList.Collect(engine, Groups);
+
+        var resolved = 0;
+        try
+        {
+            for (; resolved < Groups.Count; resolved++)
+            {
+                Groups[resolved].Resolve(Rule);
+            }
+
+            var gradientType = PlanFactory.GradientType(Parameters, storage);
+            _plan = PlanFactory.Create(this, gradientType, storage?.StateType);
+            _states = new StateMemory(_plan, engine, Parameters);
+            _binding = new Binding(_plan, Parameters, gradientType);
+            _binding.Bind(_states.Pointers);
+            NativeStatus.Check(NativeMethods.PlanInitStates(_plan));
+            for (var i = 0; i < Groups.Count; i++)
+            {
+                Groups[i].Attach(_plan, i);
+            }
+        }
+        catch
+        {
+            _plan?.Dispose();
+            _states?.Dispose();
+            foreach (var group in Groups.Take(resolved))
+            {
+                group.Detach();
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>The rule it steps by.</summary>
+    public RuleSchema Rule { get; }
+
+    /// <summary>Name of the rule in the catalogue.</summary>
+    public string RuleName => Rule.Name;
+
+    /// <summary>The engine it computes on.</summary>
+    public Engine Engine { get; }
+
+    /// <summary>The groups, with live hyper-parameters.</summary>
+    public IReadOnlyList<ParameterGroup> Groups { get; }
+
+    /// <summary>The parameters of all groups, in the order of their indices in state dictionaries.</summary>
+    public IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>The helpers that were switched on at construction.</summary>
+    public Helpers Helpers { get; }
+
+    /// <summary>Bytes of all states.</summary>
+    public long StateBytes => _states.Slots.Sum(slot => slot.Bytes);
+
+    /// <summary>Bytes that one step must read and write with what is bound and switched on.</summary>
+    public long BytesPerStep
+    {
+        get
+        {
+            Refresh();
+            ulong bytes;
+            NativeStatus.Check(NativeMethods.PlanBytesPerStep(_plan, &bytes));
+            return checked((long)bytes);
+        }
+    }
+
+    /// <summary>Makes an optimizer of any rule of the catalogue with one group.</summary>
+    /// <param name="name">Name of the rule in the catalogue.</param>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="parameters">What to optimize.</param>
+    /// <param name="hypers">Values by the names of the rule's schema; those not named take their defaults.</param>
+    /// <param name="helpers">Helpers to switch on.</param>
+    /// <param name="storage">Storage types of gradients and states.</param>
+    public static Optimizer Create(
+        string name,
+        Engine engine,
+        IEnumerable<Parameter> parameters,
+        IReadOnlyDictionary<string, double>? hypers = null,
+        Helpers? helpers = null,
+        OptimizerStorage? storage = null
+    ) => Create(name, engine, [new ParameterGroup(parameters, hypers)], helpers, storage);
+
+    /// <summary>Makes an optimizer of any rule of the catalogue with several groups.</summary>
+    /// <param name="name">Name of the rule in the catalogue.</param>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="groups">What to optimize, with values of its own for each group.</param>
+    /// <param name="helpers">Helpers to switch on.</param>
+    /// <param name="storage">Storage types of gradients and states.</param>
+    public static Optimizer Create(
+        string name,
+        Engine engine,
+        IEnumerable<ParameterGroup> groups,
+        Helpers? helpers = null,
+        OptimizerStorage? storage = null
+    ) => new CatalogueOptimizer(name, engine, groups, helpers, storage);
+
+    /// <summary>One step of all groups with the gradients of now.</summary>
+    public void Step()
+    {
+        Refresh();
+        NativeStatus.Check(NativeMethods.PlanStep(_plan, null));
+    }
+
+    /// <summary>One step of all groups, scaled or skipped as a gradient scaler asks.</summary>
+    public void Step(in StepOptions options)
+    {
+        Refresh();
+        var step = new NativeStep
+        {
+            Size = (ulong)sizeof(NativeStep),
+            GradScale = (float*)options.GradScale,
+            FoundInf = (float*)options.FoundInf,
+        };
+        NativeStatus.Check(NativeMethods.PlanStep(_plan, &step));
+    }
+
+    /// <summary>The number of steps a group has made. Waits for the device.</summary>
+    public long StepCount(int group = 0)
+    {
+        CheckGroup(group);
+        long step;
+        NativeStatus.Check(NativeMethods.PlanGetStep(_plan, group, &step));
+        return step;
+    }
+
+    /// <summary>Sets the number of steps a group has made.</summary>
+    public void SetStepCount(int group, long step)
+    {
+        CheckGroup(group);
+        ArgumentOutOfRangeException.ThrowIfNegative(step);
+        NativeStatus.Check(NativeMethods.PlanSetStep(_plan, group, step));
+    }
+
+    /// <summary>The live states of one parameter by the names of their slots: views of memory of this
+    /// optimizer.</summary>
+    public IReadOnlyDictionary<string, Tensor> States(int parameter)
+    {
+        CheckOpen();
+        ArgumentOutOfRangeException.ThrowIfNegative(parameter);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(parameter, Parameters.Count);
+        return _states.Slots.Where(slot => slot.Parameter == parameter).ToDictionary(slot => slot.Name, _states.View);
+    }
+
+    /// <summary>A copy of all states, named "state.&lt;parameter&gt;.&lt;slot&gt;" with the slot names of PyTorch; step
+    /// counts and hyper-parameters are in its metadata.</summary>
+    public TensorSet StateDict()
+    {
+        CheckOpen();
+        return TensorSet.CopyOf(new StateSource(this, _states));
+    }
+
+    /// <summary>Restores states, step counts and hyper-parameters. Everything is checked before anything
+    /// changes.</summary>
+    /// <exception cref="OptimException">The state is of another rule, or of parameters that are not those of this
+    /// optimizer. </exception>
+    public void LoadStateDict(ITensorSource state)
+    {
+        CheckOpen();
+        ArgumentNullException.ThrowIfNull(state);
+        StateLoader.Load(this, _states, state);
+    }
+
+    /// <summary>Writes the state to a safetensors file, which is replaced only once the new one is complete.</summary>
+    public void Save(string path)
+    {
+        CheckOpen();
+        SafeTensors.Save(path, new StateSource(this, _states));
+    }
+
+    /// <summary>Restores the state from a safetensors file.</summary>
+    /// <exception cref="FormatException">The file is no sound safetensors file.</exception>
+    /// <exception cref="OptimException">Its state does not fit this optimizer.</exception>
+    public void Load(string path)
+    {
+        CheckOpen();
+        using var file = SafeTensorsFile.Open(path);
+        LoadStateDict(file);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _plan.Dispose();
+        _states.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Rule.Title} of {Parameters.Count} parameters on {Engine.Device}";
+
+    private void Refresh()
+    {
+        CheckOpen();
+        _binding.Refresh();
+    }
+
+    private void CheckOpen() => ObjectDisposedException.ThrowIf(_plan.IsClosed, this);
+
+    private void CheckGroup(int group)
+    {
+        CheckOpen();
+        ArgumentOutOfRangeException.ThrowIfNegative(group);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(group, Groups.Count);
+    }
+}

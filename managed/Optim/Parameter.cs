@@ -1,0 +1,67 @@
+namespace Optim;
+
+/// <summary>A tensor to be optimized, with the gradient of this step.</summary>
+public sealed class Parameter
+{
+    private Tensor? _gradient;
+
+    /// <summary>Makes a parameter.</summary>
+    /// <param name="value">What steps change.</param>
+    /// <param name="gradient">Its gradient; null = none yet.</param>
+    /// <param name="name">Its name in state dictionaries; null = its index.</param>
+    public Parameter(Tensor value, Tensor? gradient = null, string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        if (name is not null)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        }
+
+        Value = value;
+        Name = name;
+        Gradient = gradient;
+    }
+
+    /// <summary>What steps change.</summary>
+    public Tensor Value { get; }
+
+    /// <summary>Its name in state dictionaries; null = its index.</summary>
+    public string? Name { get; }
+
+    /// <summary>The gradient the next step uses; null = none, and the step leaves the parameter alone.</summary>
+    public Tensor? Gradient
+    {
+        get => _gradient;
+        set
+        {
+            if (ReferenceEquals(value, _gradient))
+            {
+                return;
+            }
+
+            if (value is not null && !value.Layout.SameAs(Value.Layout))
+            {
+                throw new ArgumentException(
+                    $"The gradient {value} of parameter {Name ?? "without a name"} must have "
+                        + $"shape and strides of {Value}.",
+                    nameof(value)
+                );
+            }
+
+            if (value is not null && value.Engine.Device != Value.Engine.Device)
+            {
+                throw new ArgumentException(
+                    $"The gradient of parameter {Name ?? "without a name"} is on {value.Engine.Device}, "
+                        + $"the parameter on {Value.Engine.Device}.",
+                    nameof(value)
+                );
+            }
+
+            _gradient = value;
+            Tensor.Touch();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name is null ? Value.ToString() : $"{Name}: {Value}";
+}

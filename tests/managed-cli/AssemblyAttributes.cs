@@ -1,0 +1,2 @@
+// Measurements and the processes of the replay tests want the machine to themselves.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]

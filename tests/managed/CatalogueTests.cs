@@ -1,0 +1,112 @@
+namespace Optim.Tests;
+
+public sealed class CatalogueTests
+{
+    [Fact]
+    public void Rules_are_complete_and_sorted()
+    {
+        Assert.NotEmpty(Catalogue.Rules);
+        Assert.Equal(
+            Catalogue.Rules.Select(rule => rule.Name).Order(StringComparer.Ordinal),
+            Catalogue.Rules.Select(rule => rule.Name)
+        );
+        Assert.All(
+            Catalogue.Rules,
+            rule =>
+            {
+                Assert.NotEmpty(rule.Title);
+                Assert.NotEmpty(rule.Paper);
+                Assert.NotEmpty(rule.Summary);
+                Assert.StartsWith("https://", rule.Url, StringComparison.Ordinal);
+                Assert.Contains(rule.Hypers, hyper => hyper.Name == "lr");
+                Assert.All(rule.Hypers, hyper => Assert.True(hyper.Allows(hyper.Default), $"{rule.Name}.{hyper.Name}"));
+                Assert.All(rule.Hypers, hyper => Assert.NotEmpty(hyper.Doc));
+                Assert.All(rule.Slots, slot => Assert.NotEmpty(slot.Doc));
+            }
+        );
+    }
+
+    [Fact]
+    public void An_unknown_name_is_answered_with_the_known_ones()
+    {
+        var message = Assert.Throws<ArgumentException>(() => Catalogue.Find("adamx")).Message;
+        Assert.Contains("\"adamx\"", message, StringComparison.Ordinal);
+        Assert.Contains("adamw", message, StringComparison.Ordinal);
+        Assert.False(Catalogue.TryFind("", out _));
+        Assert.False(Catalogue.TryFind(null, out _));
+        Assert.True(Catalogue.TryFind("adamw", out var rule));
+        Assert.Equal("AdamW", rule.Title);
+    }
+
+    [Theory]
+    [InlineData("0.25", 0.25)]
+    [InlineData("1e-3", 1e-3)]
+    [InlineData("0", 0)]
+    public void Real_hypers_parse(string text, double value)
+    {
+        var hyper = Hyper(HyperKind.Real) with { Maximum = 1, MaximumOpen = true };
+        Assert.Equal(value, hyper.Parse(text));
+        Assert.Equal(value, hyper.Parse(hyper.Format(value)));
+    }
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("-0.5")]
+    [InlineData("nan")]
+    [InlineData("")]
+    [InlineData("true")]
+    [InlineData("0,5")]
+    public void Real_hypers_refuse_what_is_out_of_range(string text)
+    {
+        var hyper = Hyper(HyperKind.Real) with { Maximum = 1, MaximumOpen = true };
+        var message = Assert.Throws<ArgumentException>(() => hyper.Parse(text)).Message;
+        Assert.Contains($"h = \"{text}\" is not a number in [0, 1)", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Other_kinds_parse_and_format()
+    {
+        var flag = Hyper(HyperKind.Boolean) with { Maximum = 1 };
+        Assert.Equal(1, flag.Parse("true"));
+        Assert.Equal(0, flag.Parse("False"));
+        Assert.Equal(1, flag.Parse("1"));
+        Assert.Equal("true", flag.Format(1));
+        Assert.Throws<ArgumentException>(() => flag.Parse("0.5"));
+
+        var whole = Hyper(HyperKind.Whole) with { Minimum = 1, Maximum = 9 };
+        Assert.Equal(7, whole.Parse("7"));
+        Assert.Contains(
+            "whole number in [1, 9]",
+            Assert.Throws<ArgumentException>(() => whole.Parse("1.5")).Message,
+            StringComparison.Ordinal
+        );
+
+        var word = Hyper(HyperKind.Word) with { Maximum = 1, Words = ["none", "sgd"] };
+        Assert.Equal(1, word.Parse("SGD"));
+        Assert.Equal("sgd", word.Format(1));
+        Assert.Contains(
+            "\"sgd\" (1)",
+            Assert.Throws<ArgumentException>(() => word.Parse("adam")).Message,
+            StringComparison.Ordinal
+        );
+
+        var unbounded = Hyper(HyperKind.Real);
+        Assert.Equal(double.PositiveInfinity, unbounded.Parse("inf"));
+        Assert.Equal("1e-8", unbounded.Format(1e-8));
+        Assert.Equal("a number in [0, inf)", unbounded.Allowed);
+    }
+
+    private static HyperSchema Hyper(HyperKind kind) =>
+        new()
+        {
+            Name = "h",
+            Default = 0,
+            Minimum = 0,
+            Maximum = double.PositiveInfinity,
+            MinimumOpen = false,
+            MaximumOpen = false,
+            Kind = kind,
+            Words = [],
+            Doc = "",
+        };
+}
