@@ -34,8 +34,8 @@ struct GoldenFile {
 // Throws std::runtime_error naming the file when it is not a well-formed golden file.
 GoldenFile read_golden(const std::string& path);
 
-// Names of all golden files, sorted; paths are made with golden_path. Those of schedules, which are not part of the native
-// core, are left out.
+// Names of all golden files, sorted; paths are made with golden_path. Those of schedules, which are not part of the
+// native core, are left out.
 const std::vector<std::string>& golden_names();
 std::string golden_path(const std::string& name);
 

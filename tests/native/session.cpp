@@ -214,6 +214,12 @@ std::vector<TensorSpec> small_shapes() {
   return {{{}}, {{1}}, {{7}}, {{0}}, {{5, 3}}, {{1, 9}}, {{4, 3, 5}}, {{3, 2, 3, 3}}, {{2, 3, 2, 2, 2}}};
 }
 
+std::vector<TensorSpec> few_shapes(const Rule& rule) {
+  std::vector<TensorSpec> shapes = small_shapes();
+  shapes.push_back({rule.shape == "matrix" ? Shape{17, 33} : Shape{2, 2500}});
+  return shapes;
+}
+
 std::vector<TensorSpec> shapes_for(const Rule& rule) {
   std::vector<TensorSpec> shapes = small_shapes();
   if (rule.shape == "matrix") {

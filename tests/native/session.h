@@ -116,5 +116,6 @@ std::vector<Variant> accepted_variants(Engine& engine, const Rule& rule);
 // work grows with the cube of a dimension.
 std::vector<TensorSpec> shapes_for(const Rule& rule);
 std::vector<TensorSpec> small_shapes();
+std::vector<TensorSpec> few_shapes(const Rule& rule);  // the small ones and one of several tiles
 
 }  // namespace optim_test

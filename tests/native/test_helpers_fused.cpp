@@ -11,17 +11,11 @@ namespace {
 
 class FusedHelpers : public PerRule {
  protected:
-  // One tensor of several tiles among small ones: what is compared here does not depend on sizes.
-  std::vector<TensorSpec> shapes() const {
-    std::vector<TensorSpec> all = small_shapes();
-    all.push_back({rule().shape == "matrix" ? Shape{17, 33} : Shape{2, 2500}});
-    return all;
-  }
-
   PlanSpec spec_of(int32_t dtype) const {
     // No decay of the rule's own, so that its second moment does not depend on the parameter.
     const std::vector<double> row = with(rule(), with(rule(), rule().defaults(), "lr", 0.05), "momentum", 0.9);
-    PlanSpec spec{rule().name, shapes(), {with(rule(), with(rule(), row, "matrix_eps", 1), "weight_decay", 0)}};
+    PlanSpec spec{
+        rule().name, few_shapes(rule()), {with(rule(), with(rule(), row, "matrix_eps", 1), "weight_decay", 0)}};
     spec.param = spec.grad = spec.state = dtype;
     return spec;
   }

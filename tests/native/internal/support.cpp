@@ -3,5 +3,6 @@
 #include "../golden_file.cpp"
 #include "../helper_settings.cpp"
 #include "../numbers.cpp"
+#include "../sanitizer_options.cpp"
 #include "../schema.cpp"
 #include "../session.cpp"
