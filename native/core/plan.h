@@ -120,7 +120,7 @@ class Plan {
   std::vector<Interval> intervals_;  // of the buffers that are bound, sorted
   bool in_double_ = false;
   bool complete_ = false;  // everything a step needs is bound
-  bool stale_ = false;     // the executor has not taken over the pointers
+  bool stale_ = true;      // the executor has not taken over the pointers
   std::unique_ptr<Executor> executor_;
 };
 

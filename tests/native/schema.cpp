@@ -31,6 +31,7 @@ Rule parse_rule(const json& j) {
   Rule r;
   r.name = j.at("name").get<std::string>();
   r.title = j.at("title").get<std::string>();
+  r.paper = j.at("paper").get<std::string>();
   r.url = j.at("url").get<std::string>();
   r.summary = j.at("summary").get<std::string>();
   r.shape = j.at("shape").get<std::string>();

@@ -29,6 +29,7 @@ struct Slot {
 struct Rule {
   std::string name;
   std::string title;
+  std::string paper;
   std::string url;
   std::string summary;
   std::string shape;  // elementwise, reduced, matrix

@@ -24,6 +24,7 @@ TEST(Catalogue, RulesAreDescribed) {
     SCOPED_TRACE(rule.name);
     EXPECT_TRUE(names.insert(rule.name).second) << "registered twice";
     EXPECT_FALSE(rule.title.empty());
+    EXPECT_FALSE(rule.paper.empty());
     EXPECT_FALSE(rule.url.empty());
     EXPECT_FALSE(rule.summary.empty());
     EXPECT_TRUE(rule.shape == "elementwise" || rule.shape == "reduced" || rule.shape == "matrix") << rule.shape;

@@ -28,7 +28,7 @@ public sealed record Helpers
     /// <summary>&gt; 0: blend with the slow weights every k steps (arXiv 1907.08610).</summary>
     public int LookaheadK { get; init; }
 
-    /// <summary>OPTIM_PULLBACK_...</summary>
+    /// <summary>OPTIM_PULLBACK_...: what a blend does to the first moment.</summary>
     public LookaheadPullback LookaheadPullback { get; init; }
 
     /// <summary>&gt; 0: clamp every gradient element to [-clip_value, clip_value].</summary>

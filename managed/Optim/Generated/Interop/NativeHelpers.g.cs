@@ -31,7 +31,7 @@ internal unsafe struct NativeHelpers
     /// <summary>&gt; 0: blend with the slow weights every k steps (arXiv 1907.08610)</summary>
     public int LookaheadK;
 
-    /// <summary>OPTIM_PULLBACK_...</summary>
+    /// <summary>OPTIM_PULLBACK_...: what a blend does to the first moment</summary>
     public int LookaheadPullback;
 
     /// <summary>0</summary>
