@@ -96,7 +96,7 @@ public sealed class Suites(ICakeContext context, bool force)
 
         var code = Start(
             "dotnet",
-            $"test {solution} --configuration Release --no-build --logger trx --results-directory {results} --verbosity quiet",
+            $"test {solution} --configuration Release --no-build -m:1 --logger trx --results-directory {results} --verbosity quiet",
             environment);
         var counts = new Counts(0, 0, 0);
         if (IO.Directory.Exists(results))
