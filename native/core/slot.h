@@ -2,6 +2,8 @@
 // reads and writes one element as `s[exp_avg]`. Names are those of PyTorch's state dictionaries.
 #pragma once
 
+#include <type_traits>
+
 #include "core/hyper.h"
 
 namespace optim {
@@ -91,6 +93,18 @@ struct Slots<Entry<Slot, Hyper>...> {
   static constexpr bool per_element(bool vectors) {
     constexpr SlotShape shapes[] = {Slot::shape..., SlotShape::scalar};
     return shapes[I] == SlotShape::param || (vectors && shapes[I] == SlotShape::unit);
+  }
+
+  // Whether slot I exists only for some values of a hyper-parameter.
+  template <int I>
+  static constexpr bool conditional() {
+    constexpr bool conditions[] = {!std::is_same_v<Hyper, Always>..., false};
+    return conditions[I];
+  }
+
+  // Whether any slot of one value per element, vectors aside, is conditional.
+  static constexpr bool any_conditional() {
+    return ((!std::is_same_v<Hyper, Always> && (Slot::shape == SlotShape::param || Slot::shape == SlotShape::unit)) || ...);
   }
 
   static constexpr int second_moment() {

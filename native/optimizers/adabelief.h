@@ -24,7 +24,7 @@ struct adabelief {
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_var, max_exp_avg_var.when(ams_bound), exp_grad_adanorm.when(adanorm));
 
-  // The denominator is sqrt(w) / root_scale + offset; a step of the first moment alone makes it 1.
+  // The denominator is sqrt(w) * root_scale + offset; a step of the first moment alone makes it 1.
   template <class T>
   struct Scalars {
     T decay, beta1, add1, beta2, add2, eps, step_size, root_scale, offset;
@@ -43,7 +43,7 @@ struct adabelief {
     c.ams_bound = h[ams_bound] != 0;
     c.step_size = T(debiased_lr(h, t));
     if (h[rectify] == 0) {
-      c.root_scale = T(std::sqrt(correction(h[beta2], t)));
+      c.root_scale = T(1 / std::sqrt(correction(h[beta2], t)));
       return c;
     }
     const Rectification r = rectification(h, t);
@@ -53,7 +53,7 @@ struct adabelief {
       return c;
     }
     if (h[degenerated_to_sgd] == 0) c.step_size = 0;
-    c.root_scale = T(INFINITY);
+    c.root_scale = 0;
     c.offset = 1;
     return c;
   }
@@ -73,7 +73,7 @@ struct adabelief {
     q = c.beta2 * q + c.add2 * (d * d) + c.eps;
     x = x > q ? x : q;
     const T w = c.ams_bound ? x : q;
-    p = c.decay * p - c.step_size * m / (std::sqrt(w) / c.root_scale + c.offset);
+    p = c.decay * p - c.step_size * m / (std::sqrt(w) * c.root_scale + c.offset);
   }
 };
 

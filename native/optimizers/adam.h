@@ -20,7 +20,7 @@ struct adam {
 
   template <class T>
   struct Scalars {
-    T decay, beta1, add1, beta2, add2, eps, step_size, root_correction2;
+    T decay, beta1, add1, beta2, add2, eps, step_size, root_debias2;
     bool ams_bound;
   };
 
@@ -34,7 +34,7 @@ struct adam {
     c.add2 = T(1 - h[beta2]);
     c.eps = T(h[eps]);
     c.step_size = T(debiased_lr(h, t));
-    c.root_correction2 = T(std::sqrt(correction(h[beta2], t)));
+    c.root_debias2 = T(1 / std::sqrt(correction(h[beta2], t)));
     c.ams_bound = h[ams_bound] != 0;
     return c;
   }
@@ -48,7 +48,7 @@ struct adam {
     v = c.beta2 * v + c.add2 * (g * g);
     x = x > v ? x : v;
     const T w = c.ams_bound ? x : v;
-    p = c.decay * p - c.step_size * m / (std::sqrt(w) / c.root_correction2 + c.eps);
+    p = c.decay * p - c.step_size * m / (std::sqrt(w) * c.root_debias2 + c.eps);
   }
 };
 

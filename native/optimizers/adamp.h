@@ -24,7 +24,7 @@ struct adamp {
 
   template <class T>
   struct Scalars {
-    T decay_rate, beta1, add1, beta2, add2, eps, step_size, root_correction2, delta, wd_ratio;
+    T decay_rate, beta1, add1, beta2, add2, eps, step_size, root_debias2, delta, wd_ratio;
     T ahead_m, ahead_g;  // the numerator of the direction: m, or beta1 m + (1 - beta1) g
   };
 
@@ -38,7 +38,7 @@ struct adamp {
     c.add2 = T(1 - h[beta2]);
     c.eps = T(h[eps]);
     c.step_size = T(debiased_lr(h, t));
-    c.root_correction2 = T(std::sqrt(correction(h[beta2], t)));
+    c.root_debias2 = T(1 / std::sqrt(correction(h[beta2], t)));
     c.delta = T(h[delta]);
     c.wd_ratio = T(h[wd_ratio]);
     c.ahead_m = T(h[nesterov] != 0 ? h[beta1] : 1);
@@ -59,7 +59,7 @@ struct adamp {
 
   template <class T, class State>
   OPTIM_FN static T direction(T g, const State& s, const Scalars<T>& c) {
-    return (c.ahead_m * s[exp_avg] + c.ahead_g * g) / (std::sqrt(s[exp_avg_sq]) / c.root_correction2 + c.eps);
+    return (c.ahead_m * s[exp_avg] + c.ahead_g * g) / (std::sqrt(s[exp_avg_sq]) * c.root_debias2 + c.eps);
   }
 
   template <class T, class State>

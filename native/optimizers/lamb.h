@@ -31,7 +31,7 @@ struct lamb {
 
   template <class T>
   struct Scalars {
-    T lr, weight_decay, beta1, add1, beta2, add2, eps, correction1, correction2, clamp;
+    T lr, weight_decay, beta1, add1, beta2, add2, eps, debias1, debias2, clamp;
     bool adam;
   };
 
@@ -46,8 +46,8 @@ struct lamb {
     c.beta2 = T(h[beta2]);
     c.add2 = T(1 - h[beta2]);
     c.eps = T(h[eps]);
-    c.correction1 = T(correct && h[adam_debias] == 0 ? correction(h[beta1], t) : 1);
-    c.correction2 = T(correct ? correction(h[beta2], t) : 1);
+    c.debias1 = T(correct && h[adam_debias] == 0 ? 1 / correction(h[beta1], t) : 1);
+    c.debias2 = T(correct ? 1 / correction(h[beta2], t) : 1);
     c.clamp = T(h[clamp]);
     c.adam = h[adam] != 0;
     return c;
@@ -60,7 +60,7 @@ struct lamb {
 
   template <class T, class State>
   OPTIM_FN static T direction(T p, const State& s, const Scalars<T>& c) {
-    return s[exp_avg] / c.correction1 / (std::sqrt(s[exp_avg_sq] / c.correction2) + c.eps) + c.weight_decay * p;
+    return s[exp_avg] * c.debias1 / (std::sqrt(s[exp_avg_sq] * c.debias2) + c.eps) + c.weight_decay * p;
   }
 
   enum Sum { param_sq, direction_sq };

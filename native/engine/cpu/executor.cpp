@@ -57,7 +57,7 @@ void CpuExecutor::hypers_changed(int group) {
 
 void CpuExecutor::rebind() {
   state_.streams.clear();
-  update_tiling_ = Tiling(tile_length);
+  update_tiling_ = Tiling(state_.tile_length);
   workspace_begin_.clear();
   std::int64_t elements = 0;
   for (const PlanTensor& tensor : plan_.tensors()) {
@@ -65,6 +65,9 @@ void CpuExecutor::rebind() {
     update_tiling_.add(tensor.param.extent, false, tensor.present() && !plan_.reduces(tensor));
     workspace_begin_.push_back(elements);
     if (tensor.present()) elements += tensor.param.extent.count;
+    TensorStreams& streams = state_.streams.back();
+    streams.whole.scalars = state_.groups[tensor.group].scalars[state_.in_double].bytes;
+    streams.whole.map = &state_.groups[tensor.group].map;
   }
   prelude_.rebind(state_);
   if (const Reduction* reduction = plan_.rule().reduction) {
@@ -139,6 +142,7 @@ void CpuExecutor::step(const StepInputs& inputs) {
     GroupStep& group = state_.groups[i];
     prepare(group, plan_.hypers()[i], group.step + 1);
     group.map = state_.make_map(group, RowMap::identity(), 1);
+    group.plain = group.options.l2 == 0 && plan_.helpers().clip_value == 0;
     group.looks_ahead = lookahead_due(static_cast<double>(group.step), plan_.helpers().lookahead_k);
     state_.pulls_back |= group.looks_ahead && plan_.helpers().pullback != Pullback::none;
   }
@@ -171,7 +175,7 @@ char* CpuExecutor::workspace(std::vector<char>& memory, const Tile& tile) {
 }
 
 // Runs a kernel over the parts of a tile. from_direction: a matrix rule's update, along the direction that its program left.
-void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open, bool from_direction) {
+void CpuExecutor::run_piece(const PieceKernel& kernel, const Tile& tile, OpenTile& open, bool from_direction) {
   ScalarBytes room;
   const void* const scalars = state_.scalars(tile.tensor, state_.in_double, room);
   state_.for_parts(tile, state_.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
@@ -193,18 +197,51 @@ void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open
         map.in_float = {1, static_cast<float>(none), 1, 0, 0, map.in_float.param_scale};
       }
     }
-    kernel(piece);
+    kernel(piece, state_.streams[tile.tensor].loops);
   });
 }
 
+// The shortest way through a tile when nothing differs between the rows of a tensor and no helper follows the rule: among many small
+// tensors, bookkeeping is what counts.
+void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams, const Scratch& scratch) {
+  const bool plain = streams.loops == Loops::lean && state_.groups[streams.group].plain;
+  const Loops loops = plain ? Loops::plain : streams.loops;
+  const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
+  if (!specialized && streams.widened_count == 0 && tile.count == streams.whole.count) {
+    kernel(streams.whole, loops);
+    return;
+  }
+  ScalarBytes room;
+  Piece piece = part_of(streams.whole, tile.begin, tile.count, state_.in_double);
+  if (specialized) piece.scalars = state_.scalars(tile.tensor, state_.in_double, room);
+  const GenericKernels& generic = state_.kernels.generic();
+  for (int i = 0; i < streams.widened_count; ++i) {
+    const TensorStreams::Widened& stream = streams.widened[i];
+    void* const wide = stream_of(piece, stream.index) = scratch.stream(i);
+    generic.widen[static_cast<int>(stream.dtype)](stream.at(tile.begin), static_cast<float*>(wide), tile.count);
+  }
+  kernel(piece, loops);
+  for (int i = 0; i < streams.widened_count; ++i) {
+    const TensorStreams::Widened& stream = streams.widened[i];
+    if (stream.index == grad_stream && !plan_.rule().writes_gradient) continue;
+    generic.narrow[static_cast<int>(stream.dtype)](static_cast<const float*>(scratch.stream(i)), stream.at(tile.begin), tile.count);
+  }
+}
+
 void CpuExecutor::update() {
-  const PieceKernel kernel = state_.kernels.rule(plan_.rule_index()).update[state_.in_double];
+  const PieceKernel& kernel = state_.kernels.rule(plan_.rule_index()).update[state_.in_double];
   const Pass pass{true, true, true, true, true};
   const Tile* const end = update_tiling_.tiles.data() + update_tiling_.tiles.size();
+  const bool uniform = !state_.measured && plan_.helpers().lookahead_k == 0;
   state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
+    const TensorStreams& streams = state_.streams[tile.tensor];
     const Tile* const next = &tile + 1;
     if (next != end && next->tensor != tile.tensor) state_.streams[next->tensor].prefetch();
-    OpenTile open(state_.streams[tile.tensor], tile, pass, plan_.rule().writes_gradient, state_.slots(), state_.in_double,
+    if (uniform && streams.complete) {
+      update_directly(kernel, tile, streams, scratch);
+      return;
+    }
+    OpenTile open(streams, tile, pass, plan_.rule().writes_gradient, state_.slots(), state_.in_double,
                   state_.kernels.generic(), scratch);
     run_piece(kernel, tile, open, false);
     look_ahead(tile, open);
@@ -214,7 +251,7 @@ void CpuExecutor::update() {
 
 void CpuExecutor::update_matrix() {
   const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
-  const auto run = [&](PieceKernel kernel, const Pass& pass, bool from_direction) {
+  const auto run = [&](const PieceKernel& kernel, const Pass& pass, bool from_direction) {
     state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
       OpenTile open(state_.streams[tile.tensor], tile, pass, false, state_.slots(), state_.in_double, state_.kernels.generic(),
                     scratch);

@@ -28,9 +28,10 @@ class CpuExecutor : public Executor {
   void prepare(GroupStep& group, const HyperRow& hypers, std::int64_t step);
   void fill_slot(const PlanTensor& tensor, const Slot& slot);
   void update();
+  void update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams, const Scratch& scratch);
   void update_matrix();
   void look_ahead(const Tile& tile, OpenTile& open);
-  void run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open, bool from_direction);
+  void run_piece(const PieceKernel& kernel, const Tile& tile, OpenTile& open, bool from_direction);
   char* workspace(std::vector<char>& memory, const Tile& tile);
 
   const Plan& plan_;

@@ -24,7 +24,20 @@ struct Piece {
   double* sums;            // added to by gather and probe
 };
 
-using PieceKernel = void (*)(const Piece&);
+// What a loop may leave out, each kind also what the one before does. Where memory is fast, every operation and store counts.
+enum class Loops {
+  full,   // nothing: all slots are read and written, so that an absent one needs room
+  lean,   // the conditional slots
+  plain,  // the map of the gradient but for its sign and scale
+};
+constexpr int loop_kinds = 3;
+
+struct PieceKernel {
+  using Function = void (*)(const Piece&);
+  Function function[loop_kinds];
+
+  void operator()(const Piece& piece, Loops loops) const { function[static_cast<int>(loops)](piece); }
+};
 
 struct RuleKernels {
   ByPrecision<PieceKernel> update;

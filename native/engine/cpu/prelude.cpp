@@ -21,7 +21,7 @@ void Prelude::rebind(StepState& state) {
   for (const GroupStep& group : state.groups) rule_centralizes = rule_centralizes || group.options.centralize;
   state.by_row = helpers.agc_clip_val > 0 || helpers.centralize || (helpers.normalize && helpers.normalize_channels) ||
                  helpers.norm_loss_factor > 0 || rule_centralizes;
-  tiling_ = Tiling(tile_length);
+  tiling_ = Tiling(state.tile_length);
   state.first_row.clear();
   for (const PlanTensor& tensor : state.plan.tensors()) {
     state.first_row.push_back(tiling_.units);
@@ -104,7 +104,7 @@ void Prelude::probe_second_moment(StepState& state) {
       piece.scalars = scalars;
       piece.map = &map;
       piece.sums = &sum;
-      probe(piece);
+      probe(piece, state.streams[tile.tensor].loops);
     });
     probes_[&tile - tiling_.tiles.data()] = sum;
   });

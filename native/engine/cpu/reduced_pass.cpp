@@ -7,7 +7,7 @@ namespace optim::cpu {
 void ReducedPass::rebind(const StepState& state, const Reduction& reduction,
                          const std::function<bool(const PlanTensor&)>& takes_part) {
   reduction_ = &reduction;
-  tiling_ = Tiling(tile_length);
+  tiling_ = Tiling(state.tile_length);
   for (const PlanTensor& tensor : state.plan.tensors()) {
     tiling_.add(tensor.param.extent, reduction.scope == Scope::row, takes_part(tensor));
   }
@@ -39,7 +39,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
       piece.scalars = scalars;
       piece.map = &map;
       piece.sums = &partials_[(tile.partial + (unit_is_row ? row - tile.unit : 0)) * reduction.sum_count];
-      gather[state.in_double](piece);
+      gather[state.in_double](piece, state.streams[tile.tensor].loops);
     });
     open.close();
   });
@@ -65,7 +65,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
       piece.scalars = scalars;
       piece.map = &map;
       piece.factors = &factors_[(tiled.first_unit + (unit_is_row ? row : 0)) * max_factors];
-      apply[state.in_double](piece);
+      apply[state.in_double](piece, state.streams[tile.tensor].loops);
     });
     after(tile, open);
     open.close();

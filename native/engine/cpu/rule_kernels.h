@@ -16,7 +16,7 @@ namespace optim::cpu {
 namespace {
 
 // The streams of a rule's per-element state in one piece.
-template <class Rule, class T, bool Vectors>
+template <class Rule, class T, bool Vectors, Loops Kind>
 struct StateStreams {
   using S = SlotsOf<Rule>;
   T* stream[S::count > 0 ? S::count : 1];
@@ -28,49 +28,88 @@ struct StateStreams {
   template <int I = 0>
   OPTIM_FN void load(StateOf<Rule, T>& s, std::int64_t i) const {
     if constexpr (I < S::count) {
-      s.value[I] = S::template per_element<I>(Vectors) ? stream[I][i] : T(0);
+      s.value[I] = streams<I>() ? stream[I][i] : T(0);
       load<I + 1>(s, i);
+    }
+  }
+
+  template <int I = 0>
+  OPTIM_FN void prefetch(std::int64_t i) const {
+    if constexpr (I < S::count) {
+      if constexpr (streams<I>()) __builtin_prefetch(stream[I] + i, 1);
+      prefetch<I + 1>(i);
     }
   }
 
   template <int I = 0>
   OPTIM_FN void store(const StateOf<Rule, T>& s, std::int64_t i) const {
     if constexpr (I < S::count) {
-      if constexpr (S::template per_element<I>(Vectors)) stream[I][i] = s.value[I];
+      if constexpr (streams<I>()) stream[I][i] = s.value[I];
       store<I + 1>(s, i);
     }
+  }
+
+ private:
+  template <int I>
+  static constexpr bool streams() {
+    return S::template per_element<I>(Vectors) && !(Kind != Loops::full && S::template conditional<I>());
   }
 };
 
 // What every loop begins with: the scalars and the map in registers, and the streams.
-template <class Rule, class T, bool Vectors>
+template <class Rule, class T, bool Vectors, Loops Kind>
 struct Loop {
   ScalarsOf<Rule, T> scalars;
   GradientMap<T> map;
-  StateStreams<Rule, T, Vectors> state;
+  StateStreams<Rule, T, Vectors, Kind> state;
   T* param;
   T* grad;
+  T scale;
 
   OPTIM_FN explicit Loop(const Piece& piece)
       : scalars(*static_cast<const ScalarsOf<Rule, T>*>(piece.scalars)),
         map(*static_cast<const GradientMap<T>*>(piece.map)),
         state(piece),
         param(static_cast<T*>(piece.param)),
-        grad(static_cast<T*>(piece.grad)) {}
+        grad(static_cast<T*>(piece.grad)),
+        scale(map.scale * map.unscale) {}
 
   OPTIM_FN void load(std::int64_t i, T& p, T& g, StateOf<Rule, T>& s) const {
     p = param[i];
     g = grad[i];
-    map.apply(p, g);
+    if constexpr (Kind == Loops::plain) {
+      g = scale * g;
+    } else {
+      map.apply(p, g);
+    }
     state.load(s, i);
+  }
+
+  // body(element) for all elements, in blocks of whole vectors. The processor's own prefetching stops short of the first level of
+  // cache, where a loop of some twenty operations per element waits for it.
+  template <class Body>
+  OPTIM_FN void for_elements(std::int64_t count, const Body& body) const {
+    constexpr std::int64_t block = 64, line = 64 / sizeof(T), ahead = 4 * block;
+    std::int64_t begin = 0;
+    for (; begin + block <= count; begin += block) {
+      const std::int64_t end = begin + ahead < count ? begin + block : begin;
+      for (std::int64_t i = begin; i < end; i += line) {
+        __builtin_prefetch(param + i + ahead, 1);
+        __builtin_prefetch(grad + i + ahead);
+        state.prefetch(i + ahead);
+      }
+#pragma GCC ivdep
+      for (std::int64_t i = begin; i < begin + block; ++i) body(i);
+    }
+#pragma GCC ivdep
+    for (std::int64_t i = begin; i < count; ++i) body(i);
   }
 };
 
-template <class Rule, class T>
+template <class Rule, class T, Loops Kind>
 void update(const Piece& piece) {
-  const Loop<Rule, T, true> loop(piece);
-#pragma GCC ivdep
-  for (std::int64_t i = 0; i < piece.count; ++i) {
+  const Loop<Rule, T, true, Kind> loop(piece);
+  loop.for_elements(piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
     T p, g;
     StateOf<Rule, T> s;
     loop.load(i, p, g, s);
@@ -78,28 +117,27 @@ void update(const Piece& piece) {
     loop.param[i] = p;
     if constexpr (writes_gradient<Rule>) loop.grad[i] = g;
     loop.state.store(s, i);
-  }
+  });
 }
 
-template <class Rule, class T>
+template <class Rule, class T, Loops Kind>
 void direct(const Piece& piece) {
-  const Loop<Rule, T, true> loop(piece);
+  const Loop<Rule, T, true, Kind> loop(piece);
   T* const direction = static_cast<T*>(piece.direction);
   T* const prepared = static_cast<T*>(piece.prepared);
-#pragma GCC ivdep
-  for (std::int64_t i = 0; i < piece.count; ++i) {
+  loop.for_elements(piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
     T p, g;
     StateOf<Rule, T> s;
     loop.load(i, p, g, s);
     direction[i] = Rule::direct(p, g, s, loop.scalars);
     prepared[i] = g;
     loop.state.store(s, i);
-  }
+  });
 }
 
-template <class Rule, class T>
+template <class Rule, class T, Loops Kind>
 void gather(const Piece& piece) {
-  const Loop<Rule, T, false> loop(piece);
+  const Loop<Rule, T, false, Kind> loop(piece);
   Lanes<Rule::sum_count> lanes;
   for_lanes(piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
     T p, g;
@@ -112,24 +150,23 @@ void gather(const Piece& piece) {
   lanes.add_to(piece.sums);
 }
 
-template <class Rule, class T>
+template <class Rule, class T, Loops Kind>
 void apply(const Piece& piece) {
-  const Loop<Rule, T, false> loop(piece);
+  const Loop<Rule, T, false, Kind> loop(piece);
   const auto factors = *static_cast<const typename Rule::template Factors<T>*>(piece.factors);
-#pragma GCC ivdep
-  for (std::int64_t i = 0; i < piece.count; ++i) {
+  loop.for_elements(piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
     T p, g;
     StateOf<Rule, T> s;
     loop.load(i, p, g, s);
     Rule::apply(p, g, s, loop.scalars, factors);
     loop.param[i] = p;
-  }
+  });
 }
 
-template <class Rule, class T>
+template <class Rule, class T, Loops Kind>
 void probe(const Piece& piece) {
   constexpr int slot = SlotsOf<Rule>::second_moment();
-  const Loop<Rule, T, !is_reduced<Rule>> loop(piece);
+  const Loop<Rule, T, !is_reduced<Rule>, Kind> loop(piece);
   Lanes<1> lanes;
   for_lanes(piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
     T p, g;
@@ -145,19 +182,32 @@ void probe(const Piece& piece) {
   lanes.add_to(piece.sums);
 }
 
+// Double precision is for accuracy: one loop serves it. Of a reduced rule's loops none is plain.
+#define OPTIM_CPU_LOOPS(LOOP, RULE)                                                                        \
+  PieceKernel {                                                                                            \
+    {&LOOP<RULE, T, Loops::full>, &LOOP<RULE, T, leanest<RULE, T>>, &LOOP<RULE, T, leanest<RULE, T>> }     \
+  }
+template <class Rule, class T>
+constexpr Loops leanest = std::is_same_v<T, float> && SlotsOf<Rule>::any_conditional() ? Loops::lean : Loops::full;
+template <class T>
+constexpr Loops plainest = std::is_same_v<T, float> ? Loops::plain : Loops::full;
+
 template <class Rule, class T>
 constexpr void fill(RuleKernels& kernels, int precision) {
-  if constexpr (has_update<Rule>) kernels.update[precision] = &update<Rule, T>;
+  if constexpr (has_update<Rule>) {
+    kernels.update[precision] = OPTIM_CPU_LOOPS(update, Rule);
+    kernels.update[precision].function[static_cast<int>(Loops::plain)] = &update<Rule, T, plainest<T>>;
+  }
   if constexpr (is_reduced<Rule>) {
-    kernels.gather[precision] = &gather<Rule, T>;
-    kernels.apply[precision] = &apply<Rule, T>;
+    kernels.gather[precision] = OPTIM_CPU_LOOPS(gather, Rule);
+    kernels.apply[precision] = OPTIM_CPU_LOOPS(apply, Rule);
   }
   if constexpr (has_init<Rule>) {
-    kernels.init_gather[precision] = &gather<typename Rule::init, T>;
-    kernels.init_apply[precision] = &apply<typename Rule::init, T>;
+    kernels.init_gather[precision] = OPTIM_CPU_LOOPS(gather, typename Rule::init);
+    kernels.init_apply[precision] = OPTIM_CPU_LOOPS(apply, typename Rule::init);
   }
-  if constexpr (is_matrix<Rule>) kernels.direct[precision] = &direct<Rule, T>;
-  if constexpr (SlotsOf<Rule>::second_moment() >= 0) kernels.probe[precision] = &probe<Rule, T>;
+  if constexpr (is_matrix<Rule>) kernels.direct[precision] = OPTIM_CPU_LOOPS(direct, Rule);
+  if constexpr (SlotsOf<Rule>::second_moment() >= 0) kernels.probe[precision] = OPTIM_CPU_LOOPS(probe, Rule);
 }
 
 template <class Rule>

@@ -37,6 +37,18 @@ void for_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t
   }
 }
 
+// Whether anything of a plan is stored in 16 bits.
+bool widens(const Plan& plan) {
+  const auto narrow = [](DType dtype) { return dtype == DType::f16 || dtype == DType::bf16; };
+  for (const PlanTensor& tensor : plan.tensors()) {
+    if (narrow(tensor.param.dtype) || narrow(tensor.grad_dtype)) return true;
+    for (const Slot& slot : tensor.slots) {
+      if (narrow(slot.layout.dtype)) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void load_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, double* values) {
@@ -52,6 +64,7 @@ StepState::StepState(const Plan& p, int thread_count)
       kernels(Kernels::for_this_processor()),
       threads(thread_count),
       in_double(p.in_double()),
+      tile_length(widens(p) ? tile_widened : tile_in_place),
       stepped(p.tensors().size(), 0),
       groups(p.hypers().size()),
       scratch(static_cast<std::size_t>(thread_count)),

@@ -26,6 +26,7 @@ union MapStorage {
 struct GroupStep {
   std::int64_t step = 0;
   bool looks_ahead = false;  // Lookahead blends in this step
+  bool plain = false;        // without measured gradients, its map is a scale
   GradientOptions options{};
   ScalarBytes scalars[2];  // of float and of double arithmetic
   MapStorage map;          // of all its tensors, in a step without measured gradients
@@ -36,6 +37,7 @@ struct StepState {
   Kernels kernels;
   int threads;
   bool in_double;
+  std::int64_t tile_length;  // elements
   std::vector<TensorStreams> streams;
   std::vector<char> stepped;  // by tensor: it has received a gradient before
   std::vector<GroupStep> groups;

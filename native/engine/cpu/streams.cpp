@@ -2,27 +2,53 @@
 
 namespace optim::cpu {
 
+void*& stream_of(Piece& piece, int index) {
+  return index == param_stream ? piece.param : index == grad_stream ? piece.grad : piece.state[index];
+}
+
 TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
   group = tensor.group;
   param = {tensor.param_data, tensor.param.dtype};
   grad = {tensor.grad_data, tensor.grad_dtype};
+  whole = {};
+  whole.count = tensor.param.extent.count;
+  const auto add = [this](int index, const Stream& stream) {
+    if (stream.dtype == DType::f32 || stream.dtype == DType::f64) {
+      stream_of(whole, index) = stream.data;
+    } else if (stream.data != nullptr) {
+      widened[widened_count++] = {index, stream.dtype, stream.data};
+    }
+  };
+  add(param_stream, param);
+  add(grad_stream, grad);
+  complete = param.data != nullptr && grad.data != nullptr;
+  bool lean = true, full = true;
   for (std::size_t i = 0; i < rule.slots.size(); ++i) {
     const int slot = static_cast<int>(i);
-    if (void* data = tensor.element_state(rule, slot)) state[i] = {data, tensor.find(slot)->layout.dtype};
+    if (void* data = tensor.element_state(rule, slot)) {
+      state[i] = {data, tensor.find(slot)->layout.dtype};
+      add(slot, state[i]);
+      lean = lean && rule.slots[i].when < 0;
+    } else if (rule.slots[i].when >= 0 && rule.slots[i].shape == SlotShape::param) {
+      full = false;
+    }
   }
+  loops = lean && param.dtype != DType::f64 ? Loops::lean : Loops::full;
+  complete = complete && (full || loops == Loops::lean);
   if (const Slot* slot = tensor.find(slow_params_slot)) slow = {slot->data, slot->layout.dtype};
   if (const Slot* slot = tensor.find(slow_momentum_slot)) slow_momentum = {slot->data, slot->layout.dtype};
 }
 
 void TensorStreams::prefetch() const {
-  const auto touch = [](const Stream& stream) {
+  const auto touch = [](const void* data) {
     constexpr std::size_t line = 64, lines = 4;
-    if (stream.data == nullptr) return;
-    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(static_cast<const char*>(stream.data) + i * line);
+    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(static_cast<const char*>(data) + i * line, 1);
   };
-  touch(param);
-  touch(grad);
-  for (const Stream& stream : state) touch(stream);
+  touch(whole.param);
+  touch(whole.grad);
+  for (void* const data : whole.state) {
+    if (data != nullptr) touch(data);
+  }
 }
 
 OpenTile::OpenTile(const TensorStreams& tensor, const Tile& tile, const Pass& pass, bool writes_grad, int slots, bool in_double,
@@ -56,10 +82,10 @@ void OpenTile::close() {
   }
 }
 
-Piece OpenTile::part(std::int64_t offset, std::int64_t count) const {
-  const std::size_t bytes = static_cast<std::size_t>(offset) * (in_double_ ? sizeof(double) : sizeof(float));
+Piece part_of(const Piece& whole, std::int64_t offset, std::int64_t count, bool in_double) {
+  const std::size_t bytes = static_cast<std::size_t>(offset) * (in_double ? sizeof(double) : sizeof(float));
   const auto at = [bytes](void* data) { return data == nullptr ? nullptr : static_cast<char*>(data) + bytes; };
-  Piece piece = whole_;
+  Piece piece = whole;
   piece.count = count;
   piece.param = at(piece.param);
   piece.grad = at(piece.grad);

@@ -13,15 +13,33 @@
 
 namespace optim::cpu {
 
-constexpr std::int64_t tile_length = 4096;  // a widened tile of every stream stays in the first two levels of cache
+// Elements of a tile. Where streams are widened, their widened tiles stay in the first level of cache.
+constexpr std::int64_t tile_in_place = 4096, tile_widened = 1024;
 
 struct Stream {
   void* data = nullptr;  // null: absent
   DType dtype = DType::f32;
 };
 
+// A stream of a piece: the parameter, the gradient or a slot.
+constexpr int param_stream = -2, grad_stream = -1;
+void*& stream_of(Piece& piece, int index);
+
 struct TensorStreams {
+  // The tensor as kernels take it; null where a stream has to be widened. The executor adds scalars and map.
+  Piece whole;
+  bool complete;  // no stream is absent that a loop would touch
+  Loops loops;    // lean where all conditional slots are absent
   int group;
+  struct Widened {
+    int index;  // as of stream_of
+    DType dtype;
+    void* data;
+
+    void* at(std::int64_t element) const { return static_cast<std::uint16_t*>(data) + element; }
+  };
+  int widened_count = 0;
+  Widened widened[max_slots + 2];
   Stream param, grad, state[max_slots], slow, slow_momentum;
 
   TensorStreams(const PlanTensor& tensor, const RuleInfo& rule);
@@ -40,9 +58,10 @@ class Scratch {
 
  private:
   // Tiles of ordinary buffers begin at the same place in a page. Half a page away, a store to this room does not look to the
-  // processor like one to an address that is about to be loaded (4 KiB aliasing).
-  static constexpr std::size_t half_page = 2048;
-  static constexpr std::size_t stride = tile_length * sizeof(double);
+  // processor like one to an address that is about to be loaded (4 KiB aliasing); an odd number of lines between streams keeps
+  // them out of each other's cache sets.
+  static constexpr std::size_t half_page = 2048, odd_lines = 5 * 64;
+  static constexpr std::size_t stride = tile_in_place * sizeof(double) + odd_lines;
   static constexpr std::size_t bytes = streams * stride + half_page;
   static constexpr std::align_val_t alignment{2 * half_page};
   struct Release {
@@ -50,6 +69,9 @@ class Scratch {
   };
   std::unique_ptr<unsigned char, Release> memory_;
 };
+
+// The part of a piece that begins `offset` elements into it.
+Piece part_of(const Piece& piece, std::int64_t offset, std::int64_t count, bool in_double);
 
 // One tile of a tensor, open for kernels: `piece` has its streams in the arithmetic of the step. Streams that are absent get room that
 // nobody reads.
@@ -59,8 +81,7 @@ class OpenTile {
            const GenericKernels& kernels, Scratch& scratch);
   void close();  // narrows what was written
 
-  // The part of the tile that begins `offset` elements into it.
-  Piece part(std::int64_t offset, std::int64_t count) const;
+  Piece part(std::int64_t offset, std::int64_t count) const { return part_of(whole_, offset, count, in_double_); }
   // The streams of Lookahead; opened only when asked for.
   LookaheadPiece lookahead(int first_moment);
 
