@@ -46,7 +46,7 @@ class Standalone {
     plan_ = std::make_unique<Plan>(engine_, std::move(description_));
     plan_->bind(params_.data(), grads_.data(), states.empty() ? nullptr : states.data());
     plan_->executor().set_step_count(0, step - 1);
-    plan_->ready().step(inputs);
+    plan_->step(inputs);
   }
 
   void set_state_dtypes(const std::vector<optim_tensor>& states, const char* name) {

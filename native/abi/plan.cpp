@@ -131,7 +131,7 @@ optim_status optim_plan_step(optim_plan* plan, const optim_step* options) {
         if (scalar != nullptr) p.engine().check_address(scalar == o.grad_scale ? "grad_scale" : "found_inf", scalar, sizeof(float));
       }
     }
-    p.ready().step(inputs);
+    p.step(inputs);
   });
 }
 
@@ -150,6 +150,32 @@ optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) 
     const int g = checked_group(p, group);
     if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
     p.executor().set_step_count(g, step);
+  });
+}
+
+optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    if (!p.tensors().empty()) require(inputs, "inputs");
+    p.bind_inputs(inputs);
+  });
+}
+
+optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step) {
+  return guarded([&] {
+    const Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    require(step, "step");
+    *step = p.input_step_count(g);
+  });
+}
+
+optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
+    p.set_input_step_count(g, step);
   });
 }
 

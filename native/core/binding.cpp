@@ -12,6 +12,9 @@ namespace optim {
 std::string Plan::what(const Interval& interval) const {
   if (interval.slot == Interval::param) return message("params[", interval.tensor, "]");
   if (interval.slot == Interval::grad) return message("grads[", interval.tensor, "]");
+  if (interval.slot <= Interval::first_input) {
+    return message(rule_.slots[rule_.inputs[Interval::first_input - interval.slot]].name, " of params[", interval.tensor, "]");
+  }
   return message("state ", tensors_[interval.tensor].slots[interval.slot].name, " of params[", interval.tensor, "]");
 }
 
@@ -51,13 +54,13 @@ std::uint64_t Plan::grad_bytes(std::size_t tensor) const {
   return static_cast<std::uint64_t>(tensors_[tensor].param.extent.count) * size_of(tensors_[tensor].grad_dtype);
 }
 
-void Plan::check_gradient(std::size_t tensor, const void* data, const std::vector<Interval>& intervals) const {
+void Plan::check_gradient(const Interval& where, const void* data, const std::vector<Interval>& intervals) const {
   const auto begin = reinterpret_cast<std::uintptr_t>(data);
-  const auto end = begin + grad_bytes(tensor);
+  const auto end = begin + grad_bytes(where.tensor);
   const auto after = std::upper_bound(intervals.begin(), intervals.end(), begin,
                                       [](std::uintptr_t address, const Interval& interval) { return address < interval.end; });
   if (after != intervals.end() && after->begin < end) {
-    invalid("grads[", tensor, "] overlaps ", what(*after), "; buffers must not");
+    invalid(what(where), " overlaps ", what(*after), "; buffers must not");
   }
 }
 
@@ -110,7 +113,7 @@ void Plan::bind(void* const* params, void* const* grads, void* const* states) {
   if (written_changed) intervals = written_intervals(new_params, new_grads, new_states);
   for (std::size_t i = 0; i < tensors_.size() && !rule_.writes_gradient; ++i) {
     const bool check = new_grads[i] != nullptr && (owned_changed || new_grads[i] != tensors_[i].grad_data);
-    if (check) check_gradient(i, new_grads[i], written_changed ? intervals : intervals_);
+    if (check) check_gradient({0, 0, i, Interval::grad}, new_grads[i], written_changed ? intervals : intervals_);
   }
   exchange(new_params, new_grads, new_states);
   if (written_changed) intervals_.swap(intervals);
@@ -120,6 +123,32 @@ void Plan::bind(void* const* params, void* const* grads, void* const* states) {
   } catch (...) {
     exchange(new_params, new_grads, new_states);
     if (written_changed) intervals_.swap(intervals);
+    throw;
+  }
+}
+
+void Plan::bind_inputs(void* const* inputs) {
+  const std::size_t per_tensor = rule_.inputs.size();
+  if (per_tensor == 0) invalid(rule_.name, " has no inputs to bind");
+  bool changed = false;
+  std::vector<std::vector<void*>> bound(tensors_.size());
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    bound[i].assign(inputs + i * per_tensor, inputs + (i + 1) * per_tensor);
+    for (std::size_t k = 0; k < per_tensor; ++k) {
+      if (bound[i][k] == tensors_[i].inputs[k]) continue;
+      changed = true;
+      if (bound[i][k] == nullptr) continue;
+      const Interval where{0, 0, i, Interval::first_input - static_cast<int>(k)};
+      check_pointer(bound[i][k], tensors_[i].param, tensors_[i].grad_dtype, where);
+      check_gradient(where, bound[i][k], intervals_);
+    }
+  }
+  if (!changed) return;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].inputs.swap(bound[i]);
+  try {
+    rebind();
+  } catch (...) {
+    for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].inputs.swap(bound[i]);
     throw;
   }
 }

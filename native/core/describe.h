@@ -31,8 +31,8 @@ std::vector<SlotInfo> describe_slots() {
 }
 
 template <class Rule, class T>
-void prepare(const double* hypers, double t, void* scalars) {
-  *static_cast<ScalarsOf<Rule, T>*>(scalars) = Rule::template prepare<T>(hypers_from<Rule>(hypers), t);
+void prepare(const double* hypers, double t, const InputFacts& inputs, void* scalars) {
+  *static_cast<ScalarsOf<Rule, T>*>(scalars) = prepared<Rule, T>(hypers_from<Rule>(hypers), t, inputs);
 }
 
 template <class Rule>
@@ -77,6 +77,9 @@ Reduction describe_reduction() {
   r.sum_count = Rule::sum_count;
   r.scope = Rule::scope;
   r.reduced_rank = Rule::reduced_rank;
+  if constexpr (has_unit_length<Rule>) {
+    r.unit_length = [](const double* h, const Layout& tensor) { return Rule::unit_length(hypers_from<Rule>(h), tensor); };
+  }
   r.gather_pass = &Rule::gather_pass;
   r.apply_pass = &Rule::apply_pass;
   if constexpr (has_close_row<Rule>) r.close_row = &close_row<Rule>;
@@ -105,11 +108,22 @@ RuleInfo describe(const char* name) {
   info.shape = is_matrix<Rule> ? Shape::matrix : is_reduced<Rule> ? Shape::reduced : Shape::elementwise;
   info.hypers = detail::describe_hypers(Rule::hypers);
   info.slots = detail::describe_slots<Rule>();
-  if constexpr (has_needs<Rule>) info.needs.assign(std::begin(Rule::needs), std::end(Rule::needs));
+  info.slow_params = -1;
+  info.alternating = alternation<Rule>();
+  for (int i = 0; i < S::count; ++i) {
+    if (info.slots[static_cast<std::size_t>(i)].role == Role::input) info.inputs.push_back(i);
+    if (info.slots[static_cast<std::size_t>(i)].role == Role::slow_params) info.slow_params = i;
+  }
   info.second_moment = S::second_moment();
   info.adanorm_slot = S::template index<exp_grad_adanorm_slot> < S::count ? S::template index<exp_grad_adanorm_slot> : -1;
   if constexpr (has_check<Rule>) info.check = [](const double* h) { return Rule::check(hypers_from<Rule>(h)); };
-  info.gradient_options = [](const double* h) { return gradient_options(hypers_from<Rule>(h)); };
+  if constexpr (has_check_tensor<Rule>) {
+    info.check_tensor = [](const double* h, const Layout& tensor) { return Rule::check_tensor(hypers_from<Rule>(h), tensor); };
+  }
+  info.group_options = [](const double* h, const HelperSettings& plan) {
+    return group_options(hypers_from<Rule>(h), decays_stably<Rule>, plan);
+  };
+  info.learning_rate = [](const double* h, double t) { return learning_rate<Rule>(hypers_from<Rule>(h), t); };
   info.prepare[0] = &detail::prepare<Rule, float>;
   info.prepare[1] = &detail::prepare<Rule, double>;
   info.scalars_size[0] = sizeof(ScalarsOf<Rule, float>);

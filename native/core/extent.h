@@ -12,6 +12,12 @@ struct Extent {
   std::int64_t row_length;  // elements of a row
 };
 
+// What a rule may know of its group's input buffers at one step.
+struct InputFacts {
+  bool given;    // bound at this step
+  double steps;  // at which they were, this one included
+};
+
 // What a rule may know of the tensor it is stepping, besides its elements.
 struct TensorFacts {
   Extent extent;

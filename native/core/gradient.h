@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/config.h"
-#include "core/hyper.h"
 
 namespace optim {
 
@@ -27,35 +26,5 @@ struct GradientMap {
     p = param_scale * p;
   }
 };
-
-// What the hyper-parameters of a group ask of the gradient before the rule sees it (block G of the specification).
-struct GradientOptions {
-  double sign;           // -1: maximize
-  double l2;             // coupled weight decay
-  bool centralize;       // use_gc
-  bool pre_norm;         // divide by (global norm + eps)
-  double pre_norm_eps;
-  double max_grad_norm;  // 0: not limited
-  bool adanorm;
-  double adanorm_r;
-  double lr;
-  double beta2;
-};
-
-template <class H>
-OPTIM_FN GradientOptions gradient_options(const H& h) {
-  GradientOptions o{};
-  o.sign = value_or(h, maximize, 0) != 0 ? -1 : 1;
-  o.l2 = value_or(h, weight_decouple, 1) != 0 ? 0 : value_or(h, weight_decay, 0);
-  o.centralize = value_or(h, use_gc, 0) != 0;
-  o.pre_norm = value_or(h, pre_norm, 0) != 0;
-  o.pre_norm_eps = value_or(h, eps, 0);
-  o.max_grad_norm = value_or(h, max_grad_norm, 0);
-  o.adanorm = value_or(h, adanorm, 0) != 0;
-  o.adanorm_r = value_or(h, adanorm_r, 0);
-  o.lr = value_or(h, lr, 0);
-  o.beta2 = value_or(h, beta2, 0);
-  return o;
-}
 
 }  // namespace optim

@@ -73,10 +73,20 @@ OPTIM_FN double value_or(const H& h, Wanted wanted, double otherwise) {
   }
 }
 
-// Hyper-parameters that mean the same wherever a rule lists them. The first block of them acts on the gradient before the
-// rule sees it (core/gradient.h), so that listing one is all a rule does to offer it.
+// Hyper-parameters that mean the same wherever a rule lists them. The first block acts on the gradient before the rule sees it, or on
+// the parameter (helpers/group_options.h), so that listing one is all a rule does to offer it.
 OPTIM_HYPER(maximize, range::boolean(), "Step up the gradient instead of down.");
 OPTIM_HYPER(use_gc, range::boolean(), "Centralize the gradient per row, for tensors of rank 2 or more.");
+OPTIM_HYPER(gc_conv_only, range::boolean(), "use_gc centralizes only tensors of rank 4 or more.");
+OPTIM_HYPER(agc_clipping_value, range::at_least(0), "Largest ratio of a row's gradient norm to its norm (AGC, arXiv 2102.06171); 0 = off.");
+OPTIM_HYPER(agc_eps, range::at_least(0), "Smallest norm of a row that AGC reckons with.");
+OPTIM_HYPER(centralize_gradients, range::boolean(), "Centralize the gradient per row, for tensors of rank 2 or more.");
+OPTIM_HYPER(normalize_gradients, range::boolean(), "Divide the gradient by its standard deviation over the tensor.");
+OPTIM_HYPER(norm_loss_factor, range::at_least(0), "Strength of the pull of every row's norm to 1 (arXiv 2103.06583); 0 = off.");
+OPTIM_HYPER(k, range::integer(1), "Steps between two blends with the slow weights (Lookahead, arXiv 1907.08610).");
+OPTIM_HYPER(alpha, range::closed(0, 1), "Weight of the fast weights in a blend.");
+OPTIM_HYPER(lookahead_merge_time, range::integer(0), "Steps between two blends with the slow weights (Lookahead); 0 = off.");
+OPTIM_HYPER(lookahead_blending_alpha, range::closed(0, 1), "Weight of the fast weights in a blend.");
 OPTIM_HYPER(pre_norm, range::boolean(), "Divide all gradients by their global norm.");
 OPTIM_HYPER(max_grad_norm, range::at_least(0), "Largest global norm of the gradients; 0 does not limit it.");
 OPTIM_HYPER(adanorm, range::boolean(), "Lift small gradients to their average norm in the first moment (AdaNorm, arXiv 2210.06364).");

@@ -26,11 +26,6 @@ std::string allowed_values(const Range& range) {
   return message(range.minimum_open ? "(" : "[", range.minimum, ", ", range.maximum, range.maximum_open ? ")" : "]");
 }
 
-bool any_group(const Plan& plan, bool (*wants)(const GradientOptions&)) {
-  return std::any_of(plan.hypers().begin(), plan.hypers().end(),
-                     [&](const HyperRow& hypers) { return wants(plan.rule().gradient_options(hypers.data())); });
-}
-
 // Matrices and numbers per row or tensor are few and sensitive: 16-bit states keep them in F32.
 DType unit_dtype(DType state) { return state == DType::f64 ? DType::f64 : DType::f32; }
 
@@ -54,11 +49,26 @@ const Slot* PlanTensor::find(int rule_slot, int dimension) const {
   return nullptr;
 }
 
-void* PlanTensor::element_state(const RuleInfo& rule, int rule_slot) const {
+ElementBuffer PlanTensor::element_buffer(const RuleInfo& rule, int rule_slot) const {
+  for (std::size_t i = 0; i < rule.inputs.size(); ++i) {
+    if (rule.inputs[i] == rule_slot) return {inputs[i], grad_dtype};
+  }
   const SlotShape shape = rule.slots[rule_slot].shape;
   const bool per_element = shape == SlotShape::param || (shape == SlotShape::unit && param.extent.rank < 2);
-  const Slot* const slot = per_element ? find(rule_slot) : nullptr;
-  return slot == nullptr ? nullptr : slot->data;
+  const Slot* const slot = per_element && rule_slot != rule.slow_params ? find(rule_slot) : nullptr;
+  return slot == nullptr ? ElementBuffer{nullptr, DType::f32} : ElementBuffer{slot->data, slot->layout.dtype};
+}
+
+const Slot* PlanTensor::unit_state(const RuleInfo& rule, int rule_slot) const {
+  const SlotShape shape = rule.slots[rule_slot].shape;
+  const bool per_unit = shape == SlotShape::row || shape == SlotShape::tensor || shape == SlotShape::scalar ||
+                        (shape == SlotShape::unit && param.extent.rank >= 2);
+  return per_unit ? find(rule_slot) : nullptr;
+}
+
+const Slot* PlanTensor::slow_params(const RuleInfo& rule) const {
+  const Slot* const own = rule.slow_params >= 0 ? find(rule.slow_params) : nullptr;
+  return own != nullptr ? own : find(slow_params_slot);
 }
 
 Plan::Plan(Engine& engine, PlanDescription description)
@@ -67,19 +77,21 @@ Plan::Plan(Engine& engine, PlanDescription description)
       rule_(registry()[description.rule]),
       helpers_(description.helpers),
       hypers_(std::move(description.hypers)) {
-  for (std::size_t g = 0; g < hypers_.size(); ++g) check_hypers(rule_, static_cast<int>(g), hypers_[g]);
-  if (helpers_.stable_weight_decay > 0 && (rule_.second_moment < 0 || rule_.hyper_index("beta2") < 0)) {
-    throw Error(Status::unsupported, message("stable_weight_decay needs a rule with a second moment; ", rule_.name, " has none"));
+  for (std::size_t g = 0; g < hypers_.size(); ++g) {
+    check_hypers(rule_, static_cast<int>(g), hypers_[g]);
+    options_.push_back(rule_.group_options(hypers_[g].data(), helpers_));
+    check_rule_accepts(options_.back());
   }
-  if (helpers_.pullback != Pullback::none && rule_.first_moment() < 0) {
-    throw Error(Status::unsupported, message("lookahead_pullback needs a rule with a first moment; ", rule_.name, " has none"));
-  }
+  inputs_seen_.resize(hypers_.size());
   for (std::size_t i = 0; i < description.params.size(); ++i) {
     PlanTensor tensor{};
     tensor.param = description.params[i];
     tensor.grad_dtype = description.grad_dtypes[i];
     tensor.group = description.groups[i];
     tensor.standalone = description.standalone;
+    tensor.inputs.resize(rule_.inputs.size());
+    const char* const wrong = rule_.check_tensor != nullptr ? rule_.check_tensor(hypers_[tensor.group].data(), tensor.param) : nullptr;
+    if (wrong != nullptr) invalid(rule_.name, ": params[", i, "]: ", wrong);
     const DType state_dtype = description.state_dtypes[i];
     const bool f64[] = {tensor.param.dtype == DType::f64, tensor.grad_dtype == DType::f64, state_dtype == DType::f64};
     if (f64[0] != f64[1] || f64[0] != f64[2]) {
@@ -90,7 +102,7 @@ Plan::Plan(Engine& engine, PlanDescription description)
       invalid("params[", i, "] is ", name_of(tensor.param.dtype), "; a plan's tensors must be all F64 or none");
     }
     in_double_ = f64[0];
-    if (normalizes_rows(tensor.param.extent, helpers_) && tensor.param.extent.row_length == 1) {
+    if (normalizes_rows(tensor.param.extent, options_[tensor.group].helpers) && tensor.param.extent.row_length == 1) {
       invalid("params[", i, "] has rows of ", tensor.param.extent.row_length, " elements; normalize_channels needs at least 2");
     }
     make_slots(tensor, state_dtype);
@@ -102,6 +114,15 @@ Plan::Plan(Engine& engine, PlanDescription description)
 }
 
 Plan::~Plan() = default;
+
+void Plan::check_rule_accepts(const GroupOptions& options) const {
+  if (options.helpers.stable_weight_decay > 0 && (rule_.second_moment < 0 || rule_.hyper_index("beta2") < 0)) {
+    throw Error(Status::unsupported, message("stable_weight_decay needs a rule with a second moment; ", rule_.name, " has none"));
+  }
+  if (options.helpers.pullback != Pullback::none && rule_.first_moment() < 0) {
+    throw Error(Status::unsupported, message("lookahead_pullback needs a rule with a first moment; ", rule_.name, " has none"));
+  }
+}
 
 void Plan::make_slots(PlanTensor& tensor, DType state_dtype) const {
   const HyperRow& hypers = hypers_[tensor.group];
@@ -118,7 +139,7 @@ void Plan::make_slots(PlanTensor& tensor, DType state_dtype) const {
 
   for (int i = 0; i < static_cast<int>(rule_.slots.size()); ++i) {
     const SlotInfo& slot = rule_.slots[i];
-    if (!rule_.slot_exists(i, hypers.data())) continue;
+    if (!rule_.slot_exists(i, hypers.data()) || !rule_.is_state(i)) continue;
     SlotShape shape = slot.shape;
     if (shape == SlotShape::unit) shape = param.rank >= 2 ? SlotShape::row : SlotShape::param;
     const DType dtype = unit_dtype(state_dtype);
@@ -140,34 +161,61 @@ void Plan::make_slots(PlanTensor& tensor, DType state_dtype) const {
   if (rule_.shape == Shape::matrix && !param.row_major) {
     throw Error(Status::unsupported, message(rule_.name, ": a tensor's strides are not row-major; this rule needs them to be"));
   }
-  if (helpers_.lookahead_k > 0) add("slow_params", like_param, Initial::param, slow_params_slot, 0);
+  if (helpers_.lookahead_k > 0 && tensor.slow_params(rule_) == nullptr) {
+    add("slow_params", like_param, Initial::param, slow_params_slot, 0);
+  }
   if (helpers_.lookahead_k > 0 && helpers_.pullback == Pullback::pullback) {
     add("slow_momentum", like_param, Initial::zero, slow_momentum_slot, 0);
   }
 }
 
+bool Plan::any_group(bool (*wants)(const GroupOptions&)) const { return std::any_of(options_.begin(), options_.end(), wants); }
+
 bool Plan::needs_param_moments() const {
-  return helpers_.agc_clip_val > 0 || helpers_.norm_loss_factor > 0 ||
-         any_group(*this, [](const GradientOptions& o) { return o.adanorm && o.l2 != 0; });
+  return any_group([](const GroupOptions& o) {
+    return o.helpers.agc_clip_val > 0 || o.helpers.norm_loss_factor > 0 || (o.adanorm && o.l2 != 0);
+  });
 }
 
 bool Plan::needs_global_norm() const {
-  return any_group(*this, [](const GradientOptions& o) { return o.pre_norm || o.max_grad_norm > 0; });
+  return any_group([](const GroupOptions& o) { return o.pre_norm || o.max_grad_norm > 0; });
 }
 
-bool Plan::uses_adanorm() const {
-  return any_group(*this, [](const GradientOptions& o) { return o.adanorm; });
+bool Plan::maps_parameters() const {
+  return any_group([](const GroupOptions& o) { return o.helpers.stable_weight_decay > 0 || o.helpers.norm_loss_factor > 0; });
+}
+
+bool Plan::maps_by_row() const {
+  return any_group([](const GroupOptions& o) {
+    return o.centralize || o.helpers.agc_clip_val > 0 || o.helpers.centralize || o.helpers.norm_loss_factor > 0 ||
+           (o.helpers.normalize && o.helpers.normalize_channels);
+  });
+}
+
+bool Plan::looks_ahead() const {
+  return any_group([](const GroupOptions& o) { return o.helpers.lookahead_k > 0; });
 }
 
 bool Plan::needs_moments() const {
-  return helpers_.skip_nonfinite || helpers_.clip_norm > 0 || helpers_.centralize || helpers_.normalize || needs_param_moments() ||
-         needs_global_norm() || uses_adanorm() || any_group(*this, [](const GradientOptions& o) { return o.centralize; });
+  return needs_param_moments() || needs_global_norm() || any_group([](const GroupOptions& o) {
+           return o.centralize || o.adanorm || o.helpers.skip_nonfinite || o.helpers.clip_norm > 0 || o.helpers.centralize ||
+                  o.helpers.normalize;
+         });
 }
 
-bool Plan::needs_second_moment() const { return helpers_.stable_weight_decay > 0; }
+bool Plan::needs_second_moment() const {
+  return any_group([](const GroupOptions& o) { return o.helpers.stable_weight_decay > 0; });
+}
+
+std::int64_t Plan::unit_length(const PlanTensor& tensor, const Reduction& reduction) const {
+  if (reduction.unit_length != nullptr) return reduction.unit_length(hypers_[tensor.group].data(), tensor.param);
+  return reduction.scope == Scope::row ? tensor.param.extent.row_length : tensor.param.extent.count;
+}
 
 bool Plan::reduces(const PlanTensor& tensor) const {
-  return rule_.reduction != nullptr && tensor.param.rank >= rule_.reduction->reduced_rank;
+  const Reduction* const reduction = rule_.reduction;
+  if (reduction == nullptr || tensor.param.rank < reduction->reduced_rank) return false;
+  return reduction->unit_length == nullptr || unit_length(tensor, *reduction) > 1;
 }
 
 std::uint64_t Plan::pass_bytes(const PlanTensor& tensor, const Pass& pass) const {
@@ -175,7 +223,12 @@ std::uint64_t Plan::pass_bytes(const PlanTensor& tensor, const Pass& pass) const
   std::uint64_t bytes = count * size_of(tensor.param.dtype) * (pass.reads_param + pass.writes_param);
   bytes += count * size_of(tensor.grad_dtype) * pass.reads_grad;
   for (const Slot& slot : tensor.slots) {
-    if (slot.rule_slot >= 0) bytes += slot.layout.bytes() * (pass.reads_state + pass.writes_state);
+    if (slot.rule_slot < 0 || slot.rule_slot == rule_.slow_params) continue;
+    const bool written = pass.writes_state && slot.rule_slot != rule_.alternating.resting;
+    bytes += slot.layout.bytes() * (pass.reads_state + written);
+  }
+  for (const void* const input : tensor.inputs) {
+    if (input != nullptr && pass.reads_inputs) bytes += count * size_of(tensor.grad_dtype);
   }
   return bytes;
 }
@@ -192,8 +245,8 @@ std::uint64_t Plan::bytes_per_step() const {
     } else {
       bytes += pass_bytes(tensor, {true, true, true, true, true});
     }
-    if (helpers_.lookahead_k > 0) {  // on the average of the steps
-      bytes += 2 * tensor.find(slow_params_slot)->layout.bytes() / static_cast<std::uint64_t>(helpers_.lookahead_k);
+    if (const int every = options(tensor.group).helpers.lookahead_k) {  // on the average of the steps
+      bytes += 2 * tensor.slow_params(rule_)->layout.bytes() / static_cast<std::uint64_t>(every);
     }
   }
   return bytes;
@@ -209,12 +262,50 @@ void Plan::set_hypers(int group, const double* values, int count) {
     invalid(rule_.name, ": ", name, " of group ", group, " cannot become ", row[rule_.slots[i].when], "; it decides whether the state ",
             rule_.slots[i].name, " exists, make a new plan");
   }
+  const GroupOptions options = rule_.group_options(row.data(), helpers_);
+  check_rule_accepts(options);
   hypers_[group] = row;
+  options_[group] = options;
   executor_->hypers_changed(group);
 }
 
 void Plan::init_states() {
   ready().init_states();
+  std::fill(inputs_seen_.begin(), inputs_seen_.end(), char{0});
+}
+
+bool Plan::inputs_given(int group) const {
+  if (rule_.inputs.empty()) return false;
+  for (const PlanTensor& tensor : tensors_) {
+    if (tensor.group != group || !tensor.present()) continue;
+    if (std::any_of(tensor.inputs.begin(), tensor.inputs.end(), [](const void* data) { return data != nullptr; })) return true;
+  }
+  return false;
+}
+
+void Plan::step(const StepInputs& inputs) {
+  Executor& executor = ready();
+  for (std::size_t i = 0; i < tensors_.size() && !rule_.inputs.empty(); ++i) {
+    const PlanTensor& tensor = tensors_[i];
+    const bool given = inputs_given(tensor.group);
+    if (!tensor.present() || (!given && inputs_seen_[tensor.group] != 0)) continue;
+    for (std::size_t k = 0; k < tensor.inputs.size(); ++k) {
+      if (tensor.inputs[k] != nullptr) continue;
+      const char* const name = rule_.slots[rule_.inputs[k]].name;
+      if (!given) invalid(rule_.name, ": ", name, " of params[", i, "] is not bound; the first step of a group needs it");
+      invalid(rule_.name, ": ", name, " of params[", i, "] is not bound; bind it for all tensors of group ", tensor.group,
+              " that have a gradient, or for none");
+    }
+  }
+  executor.step(inputs);
+  for (std::size_t g = 0; g < inputs_seen_.size(); ++g) inputs_seen_[g] |= inputs_given(static_cast<int>(g));
+}
+
+std::int64_t Plan::input_step_count(int group) const { return executor_->input_step_count(group); }
+
+void Plan::set_input_step_count(int group, std::int64_t steps) {
+  executor_->set_input_step_count(group, steps);
+  inputs_seen_[group] = steps > 0;
 }
 
 Executor& Plan::ready() {

@@ -25,7 +25,11 @@
 //
 // Options: check(h) -> nullptr or what is wrong between several hyper-parameters; specialize(c, s, facts) adapts the scalars
 // to one tensor, s being its slots of shape tensor or scalar; init, a nested reduced rule that runs once before the first step;
-// needs, names of further input streams; max_dimension, of a matrix rule.
+// learning_rate(h, t), of a rule with a schedule of its own, for the helpers; stable_weight_decay: its decoupled decay is the stable
+// one; alternating = alternate(slots, a, b), two slots that change places at every even step; unit_length(h, tensor): how many elements
+// of a tensor are summed together in place of a row, update taking it where that is 1; check_tensor(h, tensor), as check;
+// apply_writes_state; max_dimension, of a matrix rule. With slots of role input, prepare<T>(h, t, inputs) also gets what is known
+// of them.
 #pragma once
 
 #include <cmath>
@@ -53,6 +57,7 @@ enum class Scope { row, tensor };
 // Streams that a pass reads and writes; what a step must move follows from them.
 struct Pass {
   bool reads_param, reads_grad, reads_state, writes_param, writes_state;
+  bool reads_inputs = true;
 };
 
 template <class Rule>
@@ -115,9 +120,31 @@ struct WritesGradient : std::false_type {};
 template <class Rule>
 struct WritesGradient<Rule, std::enable_if_t<Rule::writes_gradient>> : std::true_type {};
 template <class Rule, class = void>
-struct HasNeeds : std::false_type {};
+struct DecaysStably : std::false_type {};
 template <class Rule>
-struct HasNeeds<Rule, std::void_t<decltype(Rule::needs)>> : std::true_type {};
+struct DecaysStably<Rule, std::enable_if_t<Rule::stable_weight_decay>> : std::true_type {};
+template <class Rule, class = void>
+struct ApplyWritesState : std::false_type {};
+template <class Rule>
+struct ApplyWritesState<Rule, std::enable_if_t<Rule::apply_writes_state>> : std::true_type {};
+template <class Rule, class = void>
+struct HasLearningRate : std::false_type {};
+template <class Rule>
+struct HasLearningRate<Rule, std::void_t<decltype(Rule::learning_rate(Rule::hypers, 1.0))>> : std::true_type {};
+template <class Rule, class = void>
+struct HasUnitLength : std::false_type {};
+template <class Rule>
+struct HasUnitLength<Rule, std::void_t<decltype(&Rule::template unit_length<std::remove_const_t<decltype(Rule::hypers)>>)>>
+    : std::true_type {};
+template <class Rule, class = void>
+struct HasCheckTensor : std::false_type {};
+template <class Rule>
+struct HasCheckTensor<Rule, std::void_t<decltype(&Rule::template check_tensor<std::remove_const_t<decltype(Rule::hypers)>>)>>
+    : std::true_type {};
+template <class Rule, class = void>
+struct HasAlternation : std::false_type {};
+template <class Rule>
+struct HasAlternation<Rule, std::void_t<decltype(Rule::alternating)>> : std::true_type {};
 }  // namespace detail
 
 template <class Rule>
@@ -141,6 +168,46 @@ constexpr bool is_listed = detail::IsListed<Rule>::value;
 template <class Rule>
 constexpr bool writes_gradient = detail::WritesGradient<Rule>::value;
 template <class Rule>
-constexpr bool has_needs = detail::HasNeeds<Rule>::value;
+constexpr bool decays_stably = detail::DecaysStably<Rule>::value;
+template <class Rule>
+constexpr bool apply_writes_state = detail::ApplyWritesState<Rule>::value;
+template <class Rule>
+constexpr bool has_unit_length = detail::HasUnitLength<Rule>::value;
+template <class Rule>
+constexpr bool has_check_tensor = detail::HasCheckTensor<Rule>::value;
+
+// The scalars of step t.
+template <class Rule, class T>
+OPTIM_FN ScalarsOf<Rule, T> prepared(const HypersOf<Rule>& h, double t, const InputFacts& inputs) {
+  if constexpr (SlotsOf<Rule>::inputs() > 0) {
+    return Rule::template prepare<T>(h, t, inputs);
+  } else {
+    return Rule::template prepare<T>(h, t);
+  }
+}
+
+// The learning rate of step t.
+template <class Rule>
+OPTIM_FN double learning_rate(const HypersOf<Rule>& h, double t) {
+  if constexpr (detail::HasLearningRate<Rule>::value) {
+    return Rule::learning_rate(h, t);
+  } else {
+    return value_or(h, lr, 0);
+  }
+}
+
+// Two slots that change places from step to step (see Rule::alternating); -1: none.
+template <class Rule>
+constexpr AlternatingSlots alternation() {
+  if constexpr (detail::HasAlternation<Rule>::value) {
+    return Rule::alternating;
+  } else {
+    return {-1, -1};
+  }
+}
+
+// Whether a pass may leave slot I unwritten: the caller's, and the one that rests.
+template <class Rule, int I>
+constexpr bool is_read_only = SlotsOf<Rule>::template role<I>() == Role::input || I == alternation<Rule>().resting;
 
 }  // namespace optim

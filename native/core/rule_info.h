@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "core/extent.h"
-#include "core/gradient.h"
+#include "core/layout.h"
 #include "core/program.h"
 #include "core/range.h"
 #include "core/rule.h"
 #include "core/slot.h"
+#include "helpers/group_options.h"
 
 namespace optim {
 
@@ -39,6 +40,7 @@ struct Reduction {
   int sum_count;
   Scope scope;
   int reduced_rank;
+  std::int64_t (*unit_length)(const double* hypers, const Layout&);  // null: units are those of the scope
   Pass (*gather_pass)(const double* hypers);
   Pass (*apply_pass)(const double* hypers);
   void (*close_row)(double* sums, double* slots, const void* scalars, const Extent&);     // may be null; scalars in double
@@ -57,14 +59,18 @@ struct RuleInfo {
   Shape shape;
   std::vector<HyperInfo> hypers;
   std::vector<SlotInfo> slots;
-  std::vector<const char*> needs;
+  std::vector<int> inputs;                    // slots of role input
   int second_moment;                          // slot of that role with one value per element; -1: none
   int adanorm_slot;                           // AdaNorm's average; -1: none
+  int slow_params;                            // slot of that role; -1: none
+  AlternatingSlots alternating;
   int max_dimension;                          // of a matrix rule
 
   const char* (*check)(const double* hypers);  // may be null; returns null or what is wrong
-  GradientOptions (*gradient_options)(const double* hypers);
-  ByPrecision<void (*)(const double* hypers, double t, void* scalars)> prepare;
+  const char* (*check_tensor)(const double* hypers, const Layout&);  // likewise
+  GroupOptions (*group_options)(const double* hypers, const HelperSettings& plan);
+  double (*learning_rate)(const double* hypers, double t);
+  ByPrecision<void (*)(const double* hypers, double t, const InputFacts&, void* scalars)> prepare;
   ByPrecision<void (*)(void* scalars, const double* slots, const TensorFacts&)> specialize;  // may be null
   ByPrecision<std::size_t> scalars_size;
 
@@ -77,6 +83,7 @@ struct RuleInfo {
   bool slot_exists(int slot, const double* hyper) const { return slots[slot].when < 0 || hyper[slots[slot].when] != 0; }
   int hyper_index(const std::string& hyper) const;  // -1: none
   int first_moment() const;                          // slot of that role; -1: none
+  bool is_state(int slot) const { return slots[slot].role != Role::input; }
 };
 
 }  // namespace optim

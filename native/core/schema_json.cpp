@@ -30,7 +30,7 @@ Json hyper_json(const HyperInfo& hyper) {
 Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
   static const char* const shapes[] = {"param", "row", "unit", "tensor", "scalar", "matrix"};
   static const char* const initials[] = {"zero", "param", "identity"};
-  static const char* const roles[] = {"none", "first_moment", "second_moment"};
+  static const char* const roles[] = {"none", "first_moment", "second_moment", "slow_params"};
   return {{"name", slot.name},
           {"shape", shapes[static_cast<int>(slot.shape)]},
           {"initial", initials[static_cast<int>(slot.initial)]},
@@ -44,10 +44,17 @@ Json rule_json(const RuleInfo& rule) {
   Json hypers = Json::array();
   for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper));
   Json slots = Json::array();
-  for (const SlotInfo& slot : rule.slots) slots.push_back(slot_json(slot, rule));
+  Json needs = Json::array();
+  for (const SlotInfo& slot : rule.slots) {
+    if (slot.role == Role::input) {
+      needs.push_back(slot.name);
+    } else {
+      slots.push_back(slot_json(slot, rule));
+    }
+  }
   return {{"name", rule.name},   {"title", rule.title},     {"paper", rule.paper},
           {"url", rule.url},     {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
-          {"needs", rule.needs}, {"hypers", hypers},        {"slots", slots}};
+          {"needs", needs}, {"hypers", hypers},        {"slots", slots}};
 }
 
 }  // namespace

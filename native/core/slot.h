@@ -17,8 +17,16 @@ enum class SlotShape {
   matrix,  // one square matrix per dimension, names suffixed _0, _1, ...
 };
 
-enum class Initial { zero, param, identity };       // identity: hyper-parameter matrix_eps times the unit matrix
-enum class Role { none, first_moment, second_moment };  // what Lookahead pulls back and what stable weight decay averages
+enum class Initial { zero, param, identity };  // identity: hyper-parameter matrix_eps times the unit matrix
+
+// What helpers do with a slot.
+enum class Role {
+  none,
+  first_moment,   // Lookahead pulls it back
+  second_moment,  // stable weight decay averages it
+  slow_params,    // Lookahead's slow weights, of a rule that has its own; no pass of the rule touches them
+  input,          // no state: a further buffer of the caller (a Hessian diagonal), read only, that may be absent
+};
 
 struct SlotInfo {
   const char* name;
@@ -92,20 +100,30 @@ struct Slots<Entry<Slot, Hyper>...> {
   template <int I>
   static constexpr bool per_element(bool vectors) {
     constexpr SlotShape shapes[] = {Slot::shape..., SlotShape::scalar};
-    return shapes[I] == SlotShape::param || (vectors && shapes[I] == SlotShape::unit);
+    return role<I>() != Role::slow_params && (shapes[I] == SlotShape::param || (vectors && shapes[I] == SlotShape::unit));
   }
 
-  // Whether slot I exists only for some values of a hyper-parameter.
+  template <int I>
+  static constexpr Role role() {
+    constexpr Role roles[] = {Slot::role..., Role::none};
+    return roles[I];
+  }
+
+  // Whether slot I may be absent.
   template <int I>
   static constexpr bool conditional() {
     constexpr bool conditions[] = {!std::is_same_v<Hyper, Always>..., false};
-    return conditions[I];
+    return conditions[I] || role<I>() == Role::input;
   }
 
-  // Whether any slot of one value per element, vectors aside, is conditional.
+  // Whether any slot with one value per element may be absent.
   static constexpr bool any_conditional() {
-    return ((!std::is_same_v<Hyper, Always> && (Slot::shape == SlotShape::param || Slot::shape == SlotShape::unit)) || ...);
+    return (((!std::is_same_v<Hyper, Always> || Slot::role == Role::input) &&
+             (Slot::shape == SlotShape::param || Slot::shape == SlotShape::unit)) ||
+            ...);
   }
+
+  static constexpr int inputs() { return ((Slot::role == Role::input ? 1 : 0) + ... + 0); }
 
   static constexpr int second_moment() {
     int i = 0, found = -1;
@@ -134,6 +152,17 @@ constexpr Entry<Slot, Hyper> entry(const Conditional<Slot, Hyper>&) {
 template <class... S>
 constexpr Slots<decltype(detail::entry(S{}))...> slots(S...) {
   return {};
+}
+
+// Two slots of one shape that change places at every even step: the rule always steps `active` and only reads `resting`.
+struct AlternatingSlots {
+  int active, resting;
+
+  OPTIM_FN bool swapped(double t) const { return active >= 0 && static_cast<long long>(t) % 2 == 0; }
+};
+template <class S, class Active, class Resting>
+constexpr AlternatingSlots alternate(const S&, Active, Resting) {
+  return {S::template index<Active>, S::template index<Resting>};
 }
 
 // Slots that mean the same wherever a rule lists them.

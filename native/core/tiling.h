@@ -39,18 +39,23 @@ struct Tiling {
 
   // The next tensor, in order. by_row: units are rows; present: it takes part at all.
   void add(const Extent& tensor, bool by_row, bool present) {
+    add_units(tensor.count, by_row ? tensor.row_length : tensor.count, present);
+  }
+
+  // Likewise, with units of a length that divides the number of elements.
+  void add_units(std::int64_t count, std::int64_t unit_length, bool present) {
     TiledTensor t{units, 0, 0, partials, 0};
     const auto index = static_cast<std::int32_t>(tensors.size());
-    if (present && tensor.count > 0) {
-      t.units = by_row ? tensor.rows : 1;
-      t.unit_length = by_row ? tensor.row_length : tensor.count;
+    if (present && count > 0) {
+      t.units = count / unit_length;
+      t.unit_length = unit_length;
       t.partials_per_unit = (t.unit_length + tile_length_ - 1) / tile_length_;
       if (t.partials_per_unit > 1) {
         split_units(index, t);
       } else {
         group_units(index, t);
       }
-      elements += tensor.count;
+      elements += count;
       units += t.units;
       partials += t.units * t.partials_per_unit;
     }

@@ -13,6 +13,7 @@
 #include "helpers/agc.h"
 #include "helpers/centralization.h"
 #include "helpers/clipping.h"
+#include "helpers/group_options.h"
 #include "helpers/norm_loss.h"
 #include "helpers/normalization.h"
 #include "helpers/settings.h"
@@ -50,14 +51,14 @@ OPTIM_FN void begin_global(GlobalFacts& facts, const Moments& all, const HelperS
 }
 
 // Everything that needs the moments of one row only.
-OPTIM_FN RowMap row_stage(const Moments& row, const Extent& tensor, const GlobalFacts& facts, const GradientOptions& options,
-                          const HelperSettings& settings) {
+OPTIM_FN RowMap row_stage(const Moments& row, const Extent& tensor, const GlobalFacts& facts, const GroupOptions& options) {
+  const HelperSettings& settings = options.helpers;
   RowMap map = RowMap::identity();
   map.scale = facts.clip;
   if (settings.agc_clip_val > 0) adaptive_clip(map, row, settings);
   if (settings.centralize) centralize_row(map, row, tensor, settings.centralize_conv_only);
   if (normalizes_rows(tensor, settings)) map.scale *= normalization(row.count, map.mapped_m2(row), settings);
-  if (options.centralize) centralize_row(map, row, tensor, false);
+  if (options.centralize) centralize_row(map, row, tensor, options.centralize_conv_only);
   return map;
 }
 
@@ -82,7 +83,7 @@ OPTIM_FN TensorMap tensor_stage(const Moments& mapped, const Extent& tensor, con
 }
 
 // The factor that a rule's own pre_norm or max_grad_norm asks for (block G3 of the specification).
-OPTIM_FN double global_scale(const GlobalFacts& facts, const GradientOptions& options) {
+OPTIM_FN double global_scale(const GlobalFacts& facts, const GroupOptions& options) {
   if (!options.pre_norm && options.max_grad_norm == 0) return 1;
   const double norm = std::sqrt(facts.mapped_sum_sq);
   if (options.pre_norm) return 1 / (norm + options.pre_norm_eps);
@@ -90,24 +91,24 @@ OPTIM_FN double global_scale(const GlobalFacts& facts, const GradientOptions& op
 }
 
 // AdaNorm reads the gradient as the rule does, coupled weight decay included; `average` is its state.
-OPTIM_FN void adanorm_stage(TensorMap& map, double& average, const GlobalFacts& facts, const GradientOptions& options) {
+OPTIM_FN void adanorm_stage(TensorMap& map, double& average, const GlobalFacts& facts, const GroupOptions& options) {
   const double factor = options.sign * global_scale(facts, options);
   const double sum_sq = factor * factor * map.sum_sq + 2 * factor * options.l2 * map.cross +
                         options.l2 * options.l2 * map.param_sq;
   map.adanorm = adanorm_factor(average, std::sqrt(sum_sq > 0 ? sum_sq : 0), options.adanorm_r);
 }
 
-// The factor on a row of the parameter: stable weight decay, then norm loss on what it left.
-OPTIM_FN double param_stage(const Moments& row, const GlobalFacts& facts, const GradientOptions& options,
-                            const HelperSettings& settings, double t) {
+// The factor on a row of the parameter: stable weight decay, then norm loss on what it left. lr is the learning rate of step t.
+OPTIM_FN double param_stage(const Moments& row, const GlobalFacts& facts, const GroupOptions& options, double lr, double t) {
+  const HelperSettings& settings = options.helpers;
   double factor = 1;
   if (settings.stable_weight_decay > 0) {
     const double rms = second_moment_rms(facts.second_moment, 1 - power(options.beta2, t), facts.count);
-    factor = stable_decay(rms, options.lr, settings.stable_weight_decay);
+    factor = stable_decay(rms, options.fixed_stable_decay ? 1 : lr, settings.stable_weight_decay);
   }
   if (settings.norm_loss_factor > 0) {
     const double norm = std::fabs(factor) * std::sqrt(row.param_sq);
-    factor *= norm_loss(norm, options.lr, settings.norm_loss_factor, settings.norm_loss_eps);
+    factor *= norm_loss(norm, lr, settings.norm_loss_factor, settings.norm_loss_eps);
   }
   return factor;
 }
@@ -115,7 +116,7 @@ OPTIM_FN double param_stage(const Moments& row, const GlobalFacts& facts, const 
 // The map of one row in the arithmetic of the step.
 template <class T>
 OPTIM_FN GradientMap<T> gradient_map(const RowMap& row, double tensor_scale, const GlobalFacts& facts,
-                                     const GradientOptions& options, T unscale, T clip) {
+                                     const GroupOptions& options, T unscale, T clip) {
   GradientMap<T> map;
   map.unscale = unscale;
   map.clip = clip;

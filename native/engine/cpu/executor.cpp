@@ -47,12 +47,11 @@ void fill_identity(const Slot& slot, double value) {
 }  // namespace
 
 CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(plan, threads) {
-  for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
   if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<CpuMatrixProgram>(plan, threads);
 }
 
-void CpuExecutor::hypers_changed(int group) {
-  state_.groups[group].options = plan_.rule().gradient_options(plan_.hypers()[group].data());
+void CpuExecutor::hypers_changed(int) {
+  if (prelude_bound_ && state_.by_row != plan_.maps_by_row()) prelude_.rebind(state_);
 }
 
 void CpuExecutor::rebind() {
@@ -70,6 +69,7 @@ void CpuExecutor::rebind() {
     streams.whole.map = &state_.groups[tensor.group].map;
   }
   prelude_.rebind(state_);
+  prelude_bound_ = true;
   if (const Reduction* reduction = plan_.rule().reduction) {
     reduced_.rebind(state_, *reduction, [&](const PlanTensor& t) { return t.present() && plan_.reduces(t); });
   }
@@ -86,11 +86,19 @@ void CpuExecutor::set_step_count(int group, std::int64_t step) {
   }
 }
 
-void CpuExecutor::prepare(GroupStep& group, const HyperRow& hypers, std::int64_t step) {
+void CpuExecutor::set_input_step_count(int group, std::int64_t steps) { state_.groups[group].input_steps = steps; }
+
+void CpuExecutor::prepare(int index, std::int64_t step, bool inputs_given) {
+  GroupStep& group = state_.groups[index];
+  const RuleInfo& rule = plan_.rule();
+  const double* const hypers = plan_.hypers()[index].data();
+  const auto t = static_cast<double>(step);
   group.step = step;
-  for (int precision = 0; precision < 2; ++precision) {
-    plan_.rule().prepare[precision](hypers.data(), static_cast<double>(step), group.scalars[precision].bytes);
-  }
+  group.lr = rule.learning_rate(hypers, t);
+  group.swapped = rule.alternating.swapped(t);
+  if (inputs_given) ++group.input_steps;
+  const InputFacts inputs{inputs_given, static_cast<double>(group.input_steps)};
+  for (int precision = 0; precision < 2; ++precision) rule.prepare[precision](hypers, t, inputs, group.scalars[precision].bytes);
 }
 
 void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
@@ -111,7 +119,7 @@ void CpuExecutor::init_states() {
     }
   }
   if (const Reduction* init = plan_.rule().init) {
-    for (std::size_t i = 0; i < state_.groups.size(); ++i) prepare(state_.groups[i], plan_.hypers()[i], 1);
+    for (std::size_t i = 0; i < state_.groups.size(); ++i) prepare(static_cast<int>(i), 1, false);
     state_.measured = false;
     for (GroupStep& group : state_.groups) group.map = state_.make_map(group, RowMap::identity(), 1);
     ReducedPass pass;
@@ -124,7 +132,10 @@ void CpuExecutor::init_states() {
       if (slot.rule_slot < 0) fill_slot(tensor, slot);
     }
   }
-  for (std::size_t i = 0; i < state_.groups.size(); ++i) set_step_count(static_cast<int>(i), 0);
+  for (std::size_t i = 0; i < state_.groups.size(); ++i) {
+    set_step_count(static_cast<int>(i), 0);
+    set_input_step_count(static_cast<int>(i), 0);
+  }
 }
 
 void CpuExecutor::step(const StepInputs& inputs) {
@@ -140,15 +151,16 @@ void CpuExecutor::step(const StepInputs& inputs) {
   state_.pulls_back = false;
   for (std::size_t i = 0; i < state_.groups.size(); ++i) {
     GroupStep& group = state_.groups[i];
-    prepare(group, plan_.hypers()[i], group.step + 1);
+    const GroupOptions& options = plan_.options(static_cast<int>(i));
+    prepare(static_cast<int>(i), group.step + 1, plan_.inputs_given(static_cast<int>(i)));
     group.map = state_.make_map(group, RowMap::identity(), 1);
-    group.plain = group.options.l2 == 0 && plan_.helpers().clip_value == 0;
-    group.looks_ahead = lookahead_due(static_cast<double>(group.step), plan_.helpers().lookahead_k);
-    state_.pulls_back |= group.looks_ahead && plan_.helpers().pullback != Pullback::none;
+    group.plain = options.l2 == 0 && options.helpers.clip_value == 0;
+    group.looks_ahead = lookahead_due(static_cast<double>(group.step), options.helpers.lookahead_k);
+    state_.pulls_back |= group.looks_ahead && options.helpers.pullback != Pullback::none;
   }
   if (plan_.needs_moments()) prelude_.compose(state_);
   if (plan_.needs_second_moment()) prelude_.probe_second_moment(state_);
-  if (plan_.needs_second_moment() || plan_.helpers().norm_loss_factor > 0) prelude_.decay(state_);
+  if (plan_.maps_parameters()) prelude_.decay(state_);
 
   if (matrix_ != nullptr) {
     update_matrix();
@@ -163,10 +175,11 @@ void CpuExecutor::step(const StepInputs& inputs) {
 }
 
 void CpuExecutor::look_ahead(const Tile& tile, OpenTile& open) {
-  if (!state_.groups[state_.streams[tile.tensor].group].looks_ahead) return;
+  const int group = state_.streams[tile.tensor].group;
+  if (!state_.groups[group].looks_ahead) return;
   LookaheadPiece piece = open.lookahead(plan_.rule().first_moment());
-  piece.alpha = plan_.helpers().lookahead_alpha;
-  piece.pullback = plan_.helpers().pullback;
+  piece.alpha = plan_.options(group).helpers.lookahead_alpha;
+  piece.pullback = plan_.options(group).helpers.pullback;
   state_.kernels.generic().lookahead[state_.in_double](piece);
 }
 
@@ -178,7 +191,7 @@ char* CpuExecutor::workspace(std::vector<char>& memory, const Tile& tile) {
 void CpuExecutor::run_piece(const PieceKernel& kernel, const Tile& tile, OpenTile& open, bool from_direction) {
   ScalarBytes room;
   const void* const scalars = state_.scalars(tile.tensor, state_.in_double, room);
-  state_.for_parts(tile, state_.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
+  state_.for_parts(tile, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
     MapStorage map = state_.map(tile.tensor, row);
     Piece piece = open.part(offset, count);
     piece.scalars = scalars;
@@ -207,7 +220,8 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   const bool plain = streams.loops == Loops::lean && state_.groups[streams.group].plain;
   const Loops loops = plain ? Loops::plain : streams.loops;
   const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
-  if (!specialized && streams.widened_count == 0 && tile.count == streams.whole.count) {
+  const bool swapped = state_.groups[streams.group].swapped;
+  if (!specialized && !swapped && streams.widened_count == 0 && tile.count == streams.whole.count) {
     kernel(streams.whole, loops);
     return;
   }
@@ -220,10 +234,11 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
     void* const wide = stream_of(piece, stream.index) = scratch.stream(i);
     generic.widen[static_cast<int>(stream.dtype)](stream.at(tile.begin), static_cast<float*>(wide), tile.count);
   }
+  state_.swap_alternating(streams.group, piece);
   kernel(piece, loops);
   for (int i = 0; i < streams.widened_count; ++i) {
     const TensorStreams::Widened& stream = streams.widened[i];
-    if (stream.index == grad_stream && !plan_.rule().writes_gradient) continue;
+    if (!stream.written) continue;
     generic.narrow[static_cast<int>(stream.dtype)](static_cast<const float*>(scratch.stream(i)), stream.at(tile.begin), tile.count);
   }
 }
@@ -232,7 +247,7 @@ void CpuExecutor::update() {
   const PieceKernel& kernel = state_.kernels.rule(plan_.rule_index()).update[state_.in_double];
   const Pass pass{true, true, true, true, true};
   const Tile* const end = update_tiling_.tiles.data() + update_tiling_.tiles.size();
-  const bool uniform = !state_.measured && plan_.helpers().lookahead_k == 0;
+  const bool uniform = !state_.measured && !plan_.looks_ahead();
   state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
     const TensorStreams& streams = state_.streams[tile.tensor];
     const Tile* const next = &tile + 1;
@@ -241,8 +256,7 @@ void CpuExecutor::update() {
       update_directly(kernel, tile, streams, scratch);
       return;
     }
-    OpenTile open(streams, tile, pass, plan_.rule().writes_gradient, state_.slots(), state_.in_double,
-                  state_.kernels.generic(), scratch);
+    OpenTile open(state_, tile, pass, scratch);
     run_piece(kernel, tile, open, false);
     look_ahead(tile, open);
     open.close();
@@ -253,8 +267,7 @@ void CpuExecutor::update_matrix() {
   const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
   const auto run = [&](const PieceKernel& kernel, const Pass& pass, bool from_direction) {
     state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
-      OpenTile open(state_.streams[tile.tensor], tile, pass, false, state_.slots(), state_.in_double, state_.kernels.generic(),
-                    scratch);
+      OpenTile open(state_, tile, pass, scratch);
       run_piece(kernel, tile, open, from_direction);
       if (from_direction) look_ahead(tile, open);
       open.close();

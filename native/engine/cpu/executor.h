@@ -21,11 +21,13 @@ class CpuExecutor : public Executor {
   void step(const StepInputs& inputs) override;
   std::int64_t step_count(int group) override { return state_.groups[group].step; }
   void set_step_count(int group, std::int64_t step) override;
+  std::int64_t input_step_count(int group) override { return state_.groups[group].input_steps; }
+  void set_input_step_count(int group, std::int64_t steps) override;
   GlobalFacts global_facts() override { return state_.facts; }
   std::vector<Moments> row_moments() override { return state_.moments; }
 
  private:
-  void prepare(GroupStep& group, const HyperRow& hypers, std::int64_t step);
+  void prepare(int group, std::int64_t step, bool inputs_given);
   void fill_slot(const PlanTensor& tensor, const Slot& slot);
   void update();
   void update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams, const Scratch& scratch);
@@ -37,6 +39,7 @@ class CpuExecutor : public Executor {
   const Plan& plan_;
   StepState state_;
   Prelude prelude_;
+  bool prelude_bound_ = false;
   Tiling update_tiling_;  // tensors that the rule's update steps
   ReducedPass reduced_;
   std::unique_ptr<CpuMatrixProgram> matrix_;

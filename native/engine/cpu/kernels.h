@@ -18,10 +18,11 @@ struct Piece {
   void* state[max_slots];  // of slots with one value per element; others are not touched
   const void* scalars;     // Scalars<T>
   const void* map;         // GradientMap<T>
-  const void* factors;     // Factors<T>, in apply
+  std::int64_t unit_length;  // of gather and apply, whose piece is whole units or part of one
+  const void* factors;       // Factors<T> of each unit, max_factors bytes apart, in apply
   void* direction;         // T, written by direct beside the prepared gradient
   void* prepared;
-  double* sums;            // added to by gather and probe
+  double* sums;            // added to by gather, of each unit one after the other, and by probe
 };
 
 // What a loop may leave out, each kind also what the one before does. Where memory is fast, every operation and store counts.

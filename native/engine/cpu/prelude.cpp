@@ -16,11 +16,7 @@ void for_units(const TiledTensor& tensor, const Body& body) {
 }  // namespace
 
 void Prelude::rebind(StepState& state) {
-  const HelperSettings& helpers = state.plan.helpers();
-  bool rule_centralizes = false;
-  for (const GroupStep& group : state.groups) rule_centralizes = rule_centralizes || group.options.centralize;
-  state.by_row = helpers.agc_clip_val > 0 || helpers.centralize || (helpers.normalize && helpers.normalize_channels) ||
-                 helpers.norm_loss_factor > 0 || rule_centralizes;
+  state.by_row = state.plan.maps_by_row();
   tiling_ = Tiling(state.tile_length);
   state.first_row.clear();
   for (const PlanTensor& tensor : state.plan.tensors()) {
@@ -40,10 +36,10 @@ void Prelude::measure(StepState& state) {
   const bool with_params = state.plan.needs_param_moments();
   const GenericKernels& kernels = state.kernels.generic();
   const auto moments = kernels.moments[state.in_double];
-  const Pass reads{with_params, true, false, false, false};
+  const Pass reads{with_params, true, false, false, false, false};
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
-    const OpenTile open(state.streams[tile.tensor], tile, reads, false, 0, state.in_double, kernels, scratch);
-    state.for_parts(tile, state.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t unit) {
+    const OpenTile open(state, tile, reads, scratch);
+    state.for_parts(tile, [&](std::int64_t offset, std::int64_t count, std::int64_t unit) {
       const Piece piece = open.part(offset, count);
       partials_[tile.partial + (unit - tile.unit)] =
           moments(piece.grad, with_params ? piece.param : nullptr, count, state.unscale, clip);
@@ -64,23 +60,22 @@ void Prelude::measure(StepState& state) {
 }
 
 void Prelude::compose(StepState& state) {
-  const HelperSettings& helpers = state.plan.helpers();
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {
     const PlanTensor& tensor = state.plan.tensors()[i];
-    const GradientOptions& options = state.groups[tensor.group].options;
+    const GroupOptions& options = state.plan.options(tensor.group);
     Moments mapped{};
     for_units(tiling_.tensors[i], [&](std::int64_t row, std::int64_t) {
-      state.rows[row] = row_stage(state.moments[row], tensor.param.extent, state.facts, options, helpers);
+      state.rows[row] = row_stage(state.moments[row], tensor.param.extent, state.facts, options);
       mapped.merge(mapped_moments(state.moments[row], state.rows[row]));
     });
-    state.tensors[i] = tensor_stage(mapped, tensor.param.extent, helpers);
+    state.tensors[i] = tensor_stage(mapped, tensor.param.extent, options.helpers);
   });
   state.facts.mapped_sum_sq = 0;
   for (const TensorMap& tensor : state.tensors) state.facts.mapped_sum_sq += tensor.sum_sq;
 
   for (std::size_t i = 0; i < state.tensors.size(); ++i) {
     const PlanTensor& tensor = state.plan.tensors()[i];
-    const GradientOptions& options = state.groups[tensor.group].options;
+    const GroupOptions& options = state.plan.options(tensor.group);
     if (!options.adanorm || !tensor.present()) continue;
     double slots[max_slots] = {};
     load_unit_slots(tensor, state.rule(), 0, slots);
@@ -93,12 +88,11 @@ void Prelude::probe_second_moment(StepState& state) {
   const Pass reads{true, true, true, false, false};
   const auto probe = state.kernels.rule(state.plan.rule_index()).probe[state.in_double];
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
-    const OpenTile open(state.streams[tile.tensor], tile, reads, false, state.slots(), state.in_double, state.kernels.generic(),
-                        scratch);
+    const OpenTile open(state, tile, reads, scratch);
     ScalarBytes room;
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     double sum = 0;
-    state.for_parts(tile, state.by_row, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
+    state.for_parts(tile, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
       const MapStorage map = state.map(tile.tensor, row);
       Piece piece = open.part(offset, count);
       piece.scalars = scalars;
@@ -116,9 +110,10 @@ void Prelude::probe_second_moment(StepState& state) {
 
 void Prelude::decay(StepState& state) {
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {
-    const GroupStep& group = state.groups[state.plan.tensors()[i].group];
+    const int index = state.plan.tensors()[i].group;
+    const GroupStep& group = state.groups[index];
     for_units(tiling_.tensors[i], [&](std::int64_t row, std::int64_t) {
-      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, group.options, state.plan.helpers(),
+      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, state.plan.options(index), group.lr,
                                                 static_cast<double>(group.step));
     });
   });

@@ -9,7 +9,8 @@ void ReducedPass::rebind(const StepState& state, const Reduction& reduction,
   reduction_ = &reduction;
   tiling_ = Tiling(state.tile_length);
   for (const PlanTensor& tensor : state.plan.tensors()) {
-    tiling_.add(tensor.param.extent, reduction.scope == Scope::row, takes_part(tensor));
+    const bool part = takes_part(tensor);
+    tiling_.add_units(tensor.param.extent.count, part ? state.plan.unit_length(tensor, reduction) : 1, part);
   }
   const auto sums = static_cast<std::size_t>(reduction.sum_count);
   partials_.assign(static_cast<std::size_t>(tiling_.partials) * sums, 0);
@@ -21,24 +22,23 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
                       const AfterTile& after) {
   if (tiling_.tiles.empty()) return;
   const Reduction& reduction = *reduction_;
-  const bool unit_is_row = reduction.scope == Scope::row;
-  const bool split = unit_is_row || state.by_row;
   const double* const hypers = state.plan.hypers()[0].data();
   const Pass gather_pass = reduction.gather_pass(hypers);
   std::fill(partials_.begin(), partials_.end(), 0.0);
 
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
-    OpenTile open(state.streams[tile.tensor], tile, gather_pass, false, state.slots(), state.in_double, state.kernels.generic(),
-                  scratch);
+    OpenTile open(state, tile, gather_pass, scratch);
     ScalarBytes room;
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     const MapStorage shared_map = state.map(tile.tensor, 0);
-    state.for_parts(tile, split, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
+    const std::int64_t unit_length = tiling_.tensors[tile.tensor].unit_length;
+    state.for_parts(tile, unit_length, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
       const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
       Piece piece = open.part(offset, count);
+      piece.unit_length = unit_length;
       piece.scalars = scalars;
       piece.map = &map;
-      piece.sums = &partials_[(tile.partial + (unit_is_row ? row - tile.unit : 0)) * reduction.sum_count];
+      piece.sums = &partials_[(tile.partial + (unit - tile.unit)) * reduction.sum_count];
       gather[state.in_double](piece, state.streams[tile.tensor].loops);
     });
     open.close();
@@ -53,18 +53,18 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   apply_pass.reads_state |= state.pulls_back;
   apply_pass.writes_state |= state.pulls_back;
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
-    OpenTile open(state.streams[tile.tensor], tile, apply_pass, false, state.slots(), state.in_double, state.kernels.generic(),
-                  scratch);
+    OpenTile open(state, tile, apply_pass, scratch);
     ScalarBytes room;
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     const MapStorage shared_map = state.map(tile.tensor, 0);
     const TiledTensor& tiled = tiling_.tensors[tile.tensor];
-    state.for_parts(tile, split, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
+    state.for_parts(tile, tiled.unit_length, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
       const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
       Piece piece = open.part(offset, count);
+      piece.unit_length = tiled.unit_length;
       piece.scalars = scalars;
       piece.map = &map;
-      piece.factors = &factors_[(tiled.first_unit + (unit_is_row ? row : 0)) * max_factors];
+      piece.factors = &factors_[(tiled.first_unit + unit) * max_factors];
       apply[state.in_double](piece, state.streams[tile.tensor].loops);
     });
     after(tile, open);
@@ -77,7 +77,8 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
   const Reduction& reduction = *reduction_;
   const PlanTensor& tensor = state.plan.tensors()[index];
   const TiledTensor& tiled = tiling_.tensors[index];
-  const Extent& extent = tensor.param.extent;
+  Extent extent = tensor.param.extent;
+  if (reduction.unit_length != nullptr) extent.row_length = tiled.unit_length;
   ScalarBytes room;
   const void* const scalars = state.scalars(index, true, room);
   double total[max_sums] = {};

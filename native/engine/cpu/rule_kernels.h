@@ -44,7 +44,7 @@ struct StateStreams {
   template <int I = 0>
   OPTIM_FN void store(const StateOf<Rule, T>& s, std::int64_t i) const {
     if constexpr (I < S::count) {
-      if constexpr (streams<I>()) stream[I][i] = s.value[I];
+      if constexpr (streams<I>() && !is_read_only<Rule, I>) stream[I][i] = s.value[I];
       store<I + 1>(s, i);
     }
   }
@@ -85,12 +85,11 @@ struct Loop {
     state.load(s, i);
   }
 
-  // body(element) for all elements, in blocks of whole vectors. The processor's own prefetching stops short of the first level of
+  // body(element) for the elements from begin to count, in blocks of whole vectors. The processor's own prefetching stops short of the first level of
   // cache, where a loop of some twenty operations per element waits for it.
   template <class Body>
-  OPTIM_FN void for_elements(std::int64_t count, const Body& body) const {
+  OPTIM_FN void for_elements(std::int64_t begin, std::int64_t count, const Body& body) const {
     constexpr std::int64_t block = 64, line = 64 / sizeof(T), ahead = 4 * block;
-    std::int64_t begin = 0;
     for (; begin + block <= count; begin += block) {
       const std::int64_t end = begin + ahead < count ? begin + block : begin;
       for (std::int64_t i = begin; i < end; i += line) {
@@ -109,7 +108,7 @@ struct Loop {
 template <class Rule, class T, Loops Kind>
 void update(const Piece& piece) {
   const Loop<Rule, T, true, Kind> loop(piece);
-  loop.for_elements(piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
+  loop.for_elements(0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
     T p, g;
     StateOf<Rule, T> s;
     loop.load(i, p, g, s);
@@ -125,7 +124,7 @@ void direct(const Piece& piece) {
   const Loop<Rule, T, true, Kind> loop(piece);
   T* const direction = static_cast<T*>(piece.direction);
   T* const prepared = static_cast<T*>(piece.prepared);
-  loop.for_elements(piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
+  loop.for_elements(0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
     T p, g;
     StateOf<Rule, T> s;
     loop.load(i, p, g, s);
@@ -138,29 +137,43 @@ void direct(const Piece& piece) {
 template <class Rule, class T, Loops Kind>
 void gather(const Piece& piece) {
   const Loop<Rule, T, false, Kind> loop(piece);
-  Lanes<Rule::sum_count> lanes;
-  for_lanes(piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-    T p, g;
-    StateOf<Rule, T> s;
-    loop.load(i, p, g, s);
-    const Terms<Rule::sum_count> terms = Rule::gather(p, g, s, loop.scalars);
-    loop.state.store(s, i);
-    for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
-  });
-  lanes.add_to(piece.sums);
+  double* sums = piece.sums;
+  for (std::int64_t begin = 0; begin < piece.count; begin += piece.unit_length, sums += Rule::sum_count) {
+    Lanes<Rule::sum_count> lanes;
+    const std::int64_t end = begin + piece.unit_length < piece.count ? begin + piece.unit_length : piece.count;
+    for_lanes(end - begin, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+      T p, g;
+      StateOf<Rule, T> s;
+      loop.load(begin + i, p, g, s);
+      const Terms<Rule::sum_count> terms = Rule::gather(p, g, s, loop.scalars);
+      loop.state.store(s, begin + i);
+      for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
+    });
+    lanes.add_to(sums);
+  }
 }
 
 template <class Rule, class T, Loops Kind>
 void apply(const Piece& piece) {
+  using Factors = typename Rule::template Factors<T>;
   const Loop<Rule, T, false, Kind> loop(piece);
-  const auto factors = *static_cast<const typename Rule::template Factors<T>*>(piece.factors);
-  loop.for_elements(piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
-    T p, g;
-    StateOf<Rule, T> s;
-    loop.load(i, p, g, s);
-    Rule::apply(p, g, s, loop.scalars, factors);
-    loop.param[i] = p;
-  });
+  const auto* of_unit = static_cast<const unsigned char*>(piece.factors);
+  for (std::int64_t begin = 0; begin < piece.count; begin += piece.unit_length, of_unit += max_factors) {
+    const Factors factors = *reinterpret_cast<const Factors*>(of_unit);
+    const std::int64_t end = begin + piece.unit_length < piece.count ? begin + piece.unit_length : piece.count;
+    loop.for_elements(begin, end, [&](std::int64_t i) __attribute__((always_inline)) {
+      T p, g;
+      StateOf<Rule, T> s;
+      loop.load(i, p, g, s);
+      if constexpr (apply_writes_state<Rule>) {
+        Rule::apply(p, g, s, loop.scalars, factors);
+        loop.state.store(s, i);
+      } else {
+        Rule::apply(p, g, static_cast<const StateOf<Rule, T>&>(s), loop.scalars, factors);
+      }
+      loop.param[i] = p;
+    });
+  }
 }
 
 template <class Rule, class T, Loops Kind>

@@ -31,8 +31,8 @@ template <class Body>
 void for_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, const Body& body) {
   for (int i = 0; i < static_cast<int>(rule.slots.size()); ++i) {
     const SlotShape shape = rule.slots[i].shape;
-    const Slot* const slot = tensor.find(i);
-    if (slot == nullptr || shape == SlotShape::matrix || tensor.element_state(rule, i) != nullptr) continue;
+    const Slot* const slot = tensor.unit_state(rule, i);
+    if (slot == nullptr) continue;
     body(i, *slot, shape == SlotShape::row || shape == SlotShape::unit ? row : std::int64_t{0});
   }
 }
@@ -82,9 +82,9 @@ MapStorage StepState::make_map(const GroupStep& group, const RowMap& row, double
   const double clip = plan.helpers().clip_value > 0 ? plan.helpers().clip_value : std::numeric_limits<double>::infinity();
   MapStorage storage;
   if (in_double) {
-    storage.in_double = gradient_map<double>(row, tensor_scale, facts, group.options, unscale, clip);
+    storage.in_double = gradient_map<double>(row, tensor_scale, facts, plan.options(static_cast<int>(&group - groups.data())), unscale, clip);
   } else {
-    storage.in_float = gradient_map<float>(row, tensor_scale, facts, group.options, static_cast<float>(unscale),
+    storage.in_float = gradient_map<float>(row, tensor_scale, facts, plan.options(static_cast<int>(&group - groups.data())), static_cast<float>(unscale),
                                            static_cast<float>(clip));
   }
   return storage;

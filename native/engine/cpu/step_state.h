@@ -1,8 +1,10 @@
 // What the passes of one step share.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "core/plan.h"
@@ -25,9 +27,11 @@ union MapStorage {
 
 struct GroupStep {
   std::int64_t step = 0;
+  std::int64_t input_steps = 0;  // at which the rule's inputs were given
+  double lr = 0;                 // of this step
+  bool swapped = false;          // the alternating slots have changed places in this step
   bool looks_ahead = false;  // Lookahead blends in this step
   bool plain = false;        // without measured gradients, its map is a scale
-  GradientOptions options{};
   ScalarBytes scalars[2];  // of float and of double arithmetic
   MapStorage map;          // of all its tensors, in a step without measured gradients
 };
@@ -60,6 +64,12 @@ struct StepState {
   int slots() const { return static_cast<int>(rule().slots.size()); }
   std::size_t element_size() const { return in_double ? sizeof(double) : sizeof(float); }
 
+  // At even steps, a rule's alternating slots.
+  void swap_alternating(int group, Piece& piece) const {
+    const AlternatingSlots& slots = rule().alternating;
+    if (groups[group].swapped) std::swap(piece.state[slots.active], piece.state[slots.resting]);
+  }
+
   MapStorage map(std::int32_t tensor, std::int64_t row) const;
   MapStorage make_map(const GroupStep& group, const RowMap& row, double tensor_scale) const;
   // Scalars of a tensor; in double for the sums' functions. Where the rule adapts them to the tensor, that is done in `room`.
@@ -67,18 +77,25 @@ struct StepState {
 
   // body(offset in the tile, count, row within the tensor) for every part of a tile with one map.
   template <class Body>
-  void for_parts(const Tile& tile, bool split_rows, const Body& body) const {
-    const Extent& extent = plan.tensors()[tile.tensor].param.extent;
-    if (!split_rows || extent.rows == 1) {
-      body(std::int64_t{0}, std::int64_t{tile.count}, std::int64_t{0});
+  void for_parts(const Tile& tile, const Body& body) const {
+    const std::int64_t whole = plan.tensors()[tile.tensor].param.extent.count;
+    for_parts(tile, whole, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t) { body(offset, count, row); });
+  }
+
+  // body(offset, count, row, unit within the tensor) likewise; where the maps differ from row to row, a part is also of one unit.
+  template <class Body>
+  void for_parts(const Tile& tile, std::int64_t unit_length, const Body& body) const {
+    const std::int64_t row_length = plan.tensors()[tile.tensor].param.extent.row_length;
+    if (!by_row) {
+      body(std::int64_t{0}, std::int64_t{tile.count}, std::int64_t{0}, tile.unit);
       return;
     }
-    std::int64_t row = tile.begin / extent.row_length;
-    for (std::int64_t offset = 0; offset < tile.count; ++row) {
-      const std::int64_t row_end = (row + 1) * extent.row_length - tile.begin;
-      const std::int64_t end = row_end < tile.count ? row_end : tile.count;
-      body(offset, end - offset, row);
-      offset = end;
+    const std::int64_t tile_end = tile.begin + tile.count;
+    for (std::int64_t begin = tile.begin; begin < tile_end;) {
+      const std::int64_t row = begin / row_length, unit = begin / unit_length;
+      const std::int64_t end = std::min({tile_end, (row + 1) * row_length, (unit + 1) * unit_length});
+      body(begin - tile.begin, end - begin, row, unit);
+      begin = end;
     }
   }
 

@@ -1,5 +1,9 @@
 #include "engine/cpu/streams.h"
 
+#include <utility>
+
+#include "engine/cpu/step_state.h"
+
 namespace optim::cpu {
 
 void*& stream_of(Piece& piece, int index) {
@@ -12,30 +16,32 @@ TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
   grad = {tensor.grad_data, tensor.grad_dtype};
   whole = {};
   whole.count = tensor.param.extent.count;
-  const auto add = [this](int index, const Stream& stream) {
+  const auto add = [this](int index, const Stream& stream, bool written) {
     if (stream.dtype == DType::f32 || stream.dtype == DType::f64) {
       stream_of(whole, index) = stream.data;
     } else if (stream.data != nullptr) {
-      widened[widened_count++] = {index, stream.dtype, stream.data};
+      widened[widened_count++] = {index, stream.dtype, stream.data, written};
     }
   };
-  add(param_stream, param);
-  add(grad_stream, grad);
+  add(param_stream, param, true);
+  add(grad_stream, grad, rule.writes_gradient);
   complete = param.data != nullptr && grad.data != nullptr;
   bool lean = true, full = true;
   for (std::size_t i = 0; i < rule.slots.size(); ++i) {
     const int slot = static_cast<int>(i);
-    if (void* data = tensor.element_state(rule, slot)) {
-      state[i] = {data, tensor.find(slot)->layout.dtype};
-      add(slot, state[i]);
-      lean = lean && rule.slots[i].when < 0;
-    } else if (rule.slots[i].when >= 0 && rule.slots[i].shape == SlotShape::param) {
+    const ElementBuffer buffer = tensor.element_buffer(rule, slot);
+    const bool optional = rule.slots[i].when >= 0 || !rule.is_state(slot);
+    if (buffer.data != nullptr) {
+      state[i] = {buffer.data, buffer.dtype};
+      add(slot, state[i], rule.is_state(slot));
+      lean = lean && !optional;
+    } else if (optional && rule.slots[i].shape == SlotShape::param && slot != rule.slow_params) {
       full = false;
     }
   }
   loops = lean && param.dtype != DType::f64 ? Loops::lean : Loops::full;
   complete = complete && (full || loops == Loops::lean);
-  if (const Slot* slot = tensor.find(slow_params_slot)) slow = {slot->data, slot->layout.dtype};
+  if (const Slot* slot = tensor.slow_params(rule)) slow = {slot->data, slot->layout.dtype};
   if (const Slot* slot = tensor.find(slow_momentum_slot)) slow_momentum = {slot->data, slot->layout.dtype};
 }
 
@@ -51,13 +57,21 @@ void TensorStreams::prefetch() const {
   }
 }
 
-OpenTile::OpenTile(const TensorStreams& tensor, const Tile& tile, const Pass& pass, bool writes_grad, int slots, bool in_double,
-                   const GenericKernels& kernels, Scratch& scratch)
-    : tensor_(tensor), tile_(tile), in_double_(in_double), kernels_(kernels), scratch_(scratch) {
+OpenTile::OpenTile(const StepState& state, const Tile& tile, const Pass& pass, Scratch& scratch)
+    : tensor_(state.streams[tile.tensor]),
+      tile_(tile),
+      in_double_(state.in_double),
+      kernels_(state.kernels.generic()),
+      scratch_(scratch) {
+  const RuleInfo& rule = state.rule();
   whole_.count = tile.count;
-  whole_.param = open(tensor.param, 0, pass.reads_param, pass.writes_param);
-  whole_.grad = open(tensor.grad, 1, pass.reads_grad, writes_grad);
-  for (int i = 0; i < slots; ++i) whole_.state[i] = open(tensor.state[i], 2 + i, pass.reads_state, pass.writes_state);
+  whole_.param = open(tensor_.param, 0, pass.reads_param, pass.writes_param);
+  whole_.grad = open(tensor_.grad, 1, pass.reads_grad, pass.writes_param && rule.writes_gradient);
+  for (int i = 0; i < state.slots(); ++i) {
+    const bool is_state = rule.is_state(i);
+    whole_.state[i] = open(tensor_.state[i], 2 + i, is_state ? pass.reads_state : pass.reads_inputs, is_state && pass.writes_state);
+  }
+  state.swap_alternating(tensor_.group, whole_);
 }
 
 char* OpenTile::address(const Stream& stream) const {

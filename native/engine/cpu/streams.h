@@ -13,6 +13,8 @@
 
 namespace optim::cpu {
 
+struct StepState;
+
 // Elements of a tile. Where streams are widened, their widened tiles stay in the first level of cache.
 constexpr std::int64_t tile_in_place = 4096, tile_widened = 1024;
 
@@ -35,6 +37,7 @@ struct TensorStreams {
     int index;  // as of stream_of
     DType dtype;
     void* data;
+    bool written;
 
     void* at(std::int64_t element) const { return static_cast<std::uint16_t*>(data) + element; }
   };
@@ -77,8 +80,7 @@ Piece part_of(const Piece& piece, std::int64_t offset, std::int64_t count, bool 
 // nobody reads.
 class OpenTile {
  public:
-  OpenTile(const TensorStreams& tensor, const Tile& tile, const Pass& pass, bool writes_grad, int slots, bool in_double,
-           const GenericKernels& kernels, Scratch& scratch);
+  OpenTile(const StepState& state, const Tile& tile, const Pass& pass, Scratch& scratch);
   void close();  // narrows what was written
 
   Piece part(std::int64_t offset, std::int64_t count) const { return part_of(whole_, offset, count, in_double_); }

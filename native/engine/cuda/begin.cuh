@@ -16,11 +16,14 @@ struct BeginArguments {
 };
 
 template <class Rule>
-__device__ void prepare_group(GroupEntry& group, std::int64_t step) {
+__device__ void prepare_group(GroupEntry& group, std::int64_t step, bool inputs_given) {
   const HypersOf<Rule> h = hypers_of<Rule>(group);
   const double t = static_cast<double>(step);
-  *reinterpret_cast<ScalarsOf<Rule, float>*>(group.scalars[0].bytes) = Rule::template prepare<float>(h, t);
-  *reinterpret_cast<ScalarsOf<Rule, double>*>(group.scalars[1].bytes) = Rule::template prepare<double>(h, t);
+  if (inputs_given) ++group.input_steps;
+  const InputFacts inputs{inputs_given, static_cast<double>(group.input_steps)};
+  group.lr = learning_rate<Rule>(h, t);
+  *reinterpret_cast<ScalarsOf<Rule, float>*>(group.scalars[0].bytes) = prepared<Rule, float>(h, t, inputs);
+  *reinterpret_cast<ScalarsOf<Rule, double>*>(group.scalars[1].bytes) = prepared<Rule, double>(h, t, inputs);
 }
 
 // Facts of the unscaled gradients, and whether they are fit for a step. By one thread.
@@ -42,7 +45,7 @@ __global__ void __launch_bounds__(block_threads) begin(BeginArguments arguments)
   const int thread = static_cast<int>(threadIdx.x);
   if (!arguments.advance) {
     if (thread == 0) step.state->skip = 0;
-    for (int i = thread; i < step.group_count; i += block_threads) prepare_group<Rule>(step.groups[i], 1);
+    for (int i = thread; i < step.group_count; i += block_threads) prepare_group<Rule>(step.groups[i], 1, false);
     return;
   }
   Moments all{};
@@ -58,7 +61,7 @@ __global__ void __launch_bounds__(block_threads) begin(BeginArguments arguments)
   if (skip) return;
   for (int i = thread; i < step.group_count; i += block_threads) {
     GroupEntry& group = step.groups[i];
-    prepare_group<Rule>(group, ++group.step);
+    prepare_group<Rule>(group, ++group.step, group.settings.inputs_given);
   }
   __syncthreads();
   for (int i = thread; i < step.tensor_count; i += block_threads) {

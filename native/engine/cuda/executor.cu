@@ -62,9 +62,6 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       return tensor.param.extent.rank >= init->reduced_rank;
     });
   }
-  if (plan.needs_second_moment()) {
-    probes_ = DeviceArray<double>(update_tiling_.tiles() + (reduced_ != nullptr ? reduced_->tiles() : 0));
-  }
   if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<Matrix>(plan, device, workspace_.back());
   for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
 }
@@ -73,7 +70,8 @@ GroupSettings CudaExecutor::settings_of(int group) const {
   GroupSettings settings{};
   const HyperRow& hypers = plan_.hypers()[static_cast<std::size_t>(group)];
   std::copy(hypers.begin(), hypers.end(), settings.hypers);
-  settings.options = plan_.rule().gradient_options(hypers.data());
+  settings.options = plan_.options(group);
+  settings.inputs_given = plan_.inputs_given(group);
   if (const Reduction* reduction = plan_.rule().reduction) {
     settings.gather_pass = reduction->gather_pass(hypers.data());
     settings.apply_pass = reduction->apply_pass(hypers.data());
@@ -84,6 +82,9 @@ GroupSettings CudaExecutor::settings_of(int group) const {
 void CudaExecutor::hypers_changed(int group) {
   const DeviceGuard guard(device_.index);
   prelude_.configure(device_, prelude_.measures());
+  if (plan_.needs_second_moment() && probes_.count() == 0) {
+    probes_ = DeviceArray<double>(update_tiling_.tiles() + (reduced_ != nullptr ? reduced_->tiles() : 0));
+  }
   if (matrix_ != nullptr) matrix_->program.rebind(plan_, device_.stream);
   set_group(device_, groups_.data() + group, settings_of(group));
 }
@@ -95,17 +96,16 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   entry.extent = tensor.param.extent;
   entry.param = {tensor.param_data, tensor.param.dtype};
   entry.grad = {tensor.grad_data, tensor.grad_dtype};
-  entry.slow = stream_of(tensor.find(slow_params_slot));
+  entry.slow = stream_of(tensor.slow_params(rule));
   entry.slow_momentum = stream_of(tensor.find(slow_momentum_slot));
   entry.group = tensor.group;
   entry.present = tensor.present();
   entry.workspace = matrix_ != nullptr ? workspace_[index] : 0;
   for (int i = 0; i < static_cast<int>(rule.slots.size()); ++i) {
-    const Slot* const slot = tensor.find(i);
+    const ElementBuffer buffer = tensor.element_buffer(rule, i);
     const SlotShape shape = rule.slots[static_cast<std::size_t>(i)].shape;
-    if (slot == nullptr || shape == SlotShape::matrix) continue;
-    const bool per_element = tensor.element_state(rule, i) != nullptr;
-    (per_element ? entry.element[i] : entry.unit[i]) = stream_of(slot);
+    entry.element[i] = {buffer.data, buffer.dtype};
+    entry.unit[i] = stream_of(tensor.unit_state(rule, i));
     if (shape == SlotShape::row || shape == SlotShape::unit) entry.per_row |= 1u << i;
   }
   return entry;
@@ -116,6 +116,9 @@ void CudaExecutor::rebind() {
   std::vector<TensorEntry> entries;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) entries.push_back(entry_of(i));
   tensors_.upload(entries, device_.stream);
+  for (std::size_t i = 0; i < plan_.hypers().size() && !plan_.rule().inputs.empty(); ++i) {
+    set_group(device_, groups_.data() + i, settings_of(static_cast<int>(i)));
+  }
   if (matrix_ != nullptr) matrix_->program.rebind(plan_, device_.stream);
 }
 
@@ -230,7 +233,10 @@ void CudaExecutor::init_states() {
   fill(rule_fill_, true);
   if (init_ != nullptr) initialize_by_rule();
   fill(helper_fill_, false);
-  for (std::size_t i = 0; i < plan_.hypers().size(); ++i) set_step(device_, tables(nullptr), static_cast<int>(i), 0);
+  for (std::size_t i = 0; i < plan_.hypers().size(); ++i) {
+    set_step(device_, tables(nullptr), static_cast<int>(i), 0);
+    set_input_steps(device_, groups_.data() + i, 0);
+  }
 }
 
 std::int64_t CudaExecutor::step_count(int group) {
@@ -241,6 +247,16 @@ std::int64_t CudaExecutor::step_count(int group) {
 void CudaExecutor::set_step_count(int group, std::int64_t step) {
   const DeviceGuard guard(device_.index);
   set_step(device_, tables(nullptr), group, step);
+}
+
+std::int64_t CudaExecutor::input_step_count(int group) {
+  const DeviceGuard guard(device_.index);
+  return groups_.download(device_.stream)[static_cast<std::size_t>(group)].input_steps;
+}
+
+void CudaExecutor::set_input_step_count(int group, std::int64_t steps) {
+  const DeviceGuard guard(device_.index);
+  set_input_steps(device_, groups_.data() + group, steps);
 }
 
 GlobalFacts CudaExecutor::global_facts() {

@@ -23,6 +23,8 @@ class CudaExecutor : public Executor {
   void step(const StepInputs& inputs) override;
   std::int64_t step_count(int group) override;
   void set_step_count(int group, std::int64_t step) override;
+  std::int64_t input_step_count(int group) override;
+  void set_input_step_count(int group, std::int64_t steps) override;
   GlobalFacts global_facts() override;
   std::vector<Moments> row_moments() override;
 

@@ -142,8 +142,19 @@ __device__ void open_tile(const StepTables& step, std::int32_t index, TileContex
   context.map.mean = T(row.mean);
   context.map.l2 = T(step.initialize ? 0 : group.settings.options.l2);
   context.map.param_scale = T(row.param_scale);
-  context.looks_ahead = !step.initialize && lookahead_due(static_cast<double>(group.step), step.settings.lookahead_k);
+  const int every = group.settings.options.helpers.lookahead_k;
+  context.looks_ahead = !step.initialize && lookahead_due(static_cast<double>(group.step), every);
 }
+
+// Whether the rule's alternating slots have changed places at this step.
+template <class Rule>
+__device__ __forceinline__ bool is_swapped(const StepTables& step, const TensorEntry& tensor) {
+  if constexpr (alternation<Rule>().active < 0) return false;
+  return alternation<Rule>().swapped(static_cast<double>(step.groups[tensor.group].step));
+}
+
+// The streams of a pass of an elementwise rule.
+constexpr Pass everything{true, true, true, true, true};
 
 // This thread's elements of a tile.
 struct Position {
@@ -192,19 +203,34 @@ struct StateChunk {
   using S = SlotsOf<Rule>;
   Raw<T> raw[Traits<Rule>::stored_slots];
   T value[Traits<Rule>::stored_slots][chunk];
+  bool swapped;
+
+  __device__ __forceinline__ explicit StateChunk(bool slots_are_swapped) : swapped(slots_are_swapped) {}
+
+  // Where slot I is stored at this step.
+  template <int I>
+  __device__ __forceinline__ const Stream& stream(const TensorEntry& tensor) const {
+    constexpr AlternatingSlots slots = alternation<Rule>();
+    if constexpr (I == slots.active) return tensor.element[swapped ? slots.resting : I];
+    if constexpr (I == slots.resting) return tensor.element[swapped ? slots.active : I];
+    return tensor.element[I];
+  }
 
   template <int I = 0>
-  __device__ __forceinline__ void fetch(const TensorEntry& tensor, const Position& at, bool reads) {
+  __device__ __forceinline__ void fetch(const TensorEntry& tensor, const Position& at, const Pass& pass) {
     if constexpr (I < S::count) {
-      if constexpr (S::template per_element<I>(true)) load(raw[I], tensor.element[I], at.first, reads ? at.count : 0);
-      fetch<I + 1>(tensor, at, reads);
+      if constexpr (S::template per_element<I>(true)) {
+        const bool reads = S::template role<I>() == Role::input ? pass.reads_inputs : pass.reads_state;
+        load(raw[I], stream<I>(tensor), at.first, reads ? at.count : 0);
+      }
+      fetch<I + 1>(tensor, at, pass);
     }
   }
 
   template <int I = 0>
   __device__ __forceinline__ void open(const TensorEntry& tensor) {
     if constexpr (I < S::count) {
-      if constexpr (S::template per_element<I>(true)) widen(raw[I], tensor.element[I].dtype, value[I]);
+      if constexpr (S::template per_element<I>(true)) widen(raw[I], stream<I>(tensor).dtype, value[I]);
       open<I + 1>(tensor);
     }
   }
@@ -212,7 +238,9 @@ struct StateChunk {
   template <int I = 0>
   __device__ __forceinline__ void write(const TensorEntry& tensor, const Position& at) const {
     if constexpr (I < S::count) {
-      if constexpr (S::template per_element<I>(true)) store_values(value[I], tensor.element[I], at.first, at.count);
+      if constexpr (S::template per_element<I>(true) && !is_read_only<Rule, I>) {
+        store_values(value[I], stream<I>(tensor), at.first, at.count);
+      }
       write<I + 1>(tensor, at);
     }
   }
@@ -236,8 +264,9 @@ struct StateChunk {
 
 // Lookahead's blend of a chunk, after the rule stepped it and before it is stored.
 template <class Rule, class T>
-__device__ __forceinline__ void look_ahead(const HelperSettings& settings, const TensorEntry& tensor,
-                                           const Position& at, T (&p)[chunk], StateChunk<Rule, T>& state) {
+__device__ __forceinline__ void look_ahead(const StepTables& step, const TensorEntry& tensor, const Position& at,
+                                           T (&p)[chunk], StateChunk<Rule, T>& state) {
+  const HelperSettings& settings = step.groups[tensor.group].settings.options.helpers;
   constexpr int moment = Traits<Rule>::first_moment;
   const LookaheadBlend<T> blend{T(settings.lookahead_alpha), settings.pullback};
   Raw<T> raw;

@@ -19,19 +19,10 @@ constexpr std::int64_t warps_in(std::int64_t items) { return (items + block_warp
 
 }  // namespace
 
-bool Prelude::differs_by_row() const {
-  const HelperSettings& helpers = plan_.helpers();
-  bool by_row = helpers.agc_clip_val > 0 || helpers.centralize || (helpers.normalize && helpers.normalize_channels) ||
-                helpers.norm_loss_factor > 0;
-  for (const HyperRow& hypers : plan_.hypers())
-    by_row = by_row || plan_.rule().gradient_options(hypers.data()).centralize;
-  return by_row;
-}
-
 void Prelude::configure(const Device& device, bool measures) {
   measures = measures || plan_.needs_moments();
   const bool maps = plan_.needs_moments() || plan_.needs_second_moment();
-  const bool by_row = differs_by_row();
+  const bool by_row = plan_.maps_by_row();
   if (measures == measures_ && maps == maps_ && by_row == by_row_) return;
   Tiling tiling(tile_length);
   DeviceTiling device_tiling;

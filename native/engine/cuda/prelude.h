@@ -35,7 +35,6 @@ class Prelude {
 
  private:
   StageArguments arguments(const StepTables& tables) const;
-  bool differs_by_row() const;
 
   const Plan& plan_;
   bool measures_ = false, maps_ = false, by_row_ = false;

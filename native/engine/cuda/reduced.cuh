@@ -48,10 +48,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
     const Position at(tile);
     const Pass pass = step.groups[tensor.group].settings.gather_pass;
     Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state;
+    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
     load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
-    state.fetch(tensor, at, pass.reads_state);
+    state.fetch(tensor, at, pass);
     TileContext<Rule, T>& context = contexts[turn];
     turn ^= 1;
     if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
@@ -97,6 +97,14 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
   }
 }
 
+// The extent that a rule sees beside its sums: rows are its units where it says how long they are.
+template <class Rule>
+__device__ inline Extent extent_of_units(const TensorEntry& tensor, const TiledTensor& tiled) {
+  Extent extent = tensor.extent;
+  if constexpr (has_unit_length<Rule>) extent.row_length = tiled.unit_length;
+  return extent;
+}
+
 // One block for each span, one thread for each unit: its sums, and the slots that have one value per row.
 template <class Rule>
 __global__ void __launch_bounds__(block_threads) close_units(PassArguments arguments) {
@@ -121,7 +129,8 @@ __global__ void __launch_bounds__(block_threads) close_units(PassArguments argum
         if (closes) {
           StateOf<Rule, double> slots{};
           load_unit_slots<Rule>(tensor, unit, slots);
-          Rule::close_row(sums.value, slots, static_cast<const ScalarsOf<Rule, double>&>(scalars), tensor.extent);
+          Rule::close_row(sums.value, slots, static_cast<const ScalarsOf<Rule, double>&>(scalars),
+                          extent_of_units<Rule>(tensor, tiled));
           store_unit_slots<Rule>(tensor, unit, true, slots);
         }
       }
@@ -180,7 +189,8 @@ __global__ void __launch_bounds__(block_threads) finish(PassArguments arguments)
       const V& row = reinterpret_cast<const V*>(arguments.reduced.units)[unit];
       const V& whole = reinterpret_cast<const V*>(arguments.reduced.tensors)[span.tensor];
       static_cast<Factors*>(arguments.reduced.factors)[unit] = Rule::template finish<T>(
-          row.value, whole.value, static_cast<const ScalarsOf<Rule, double>&>(scalars), tensor.extent);
+          row.value, whole.value, static_cast<const ScalarsOf<Rule, double>&>(scalars),
+          extent_of_units<Rule>(tensor, arguments.tiling.tensors[span.tensor]));
     }
     __syncthreads();
   }
@@ -199,13 +209,14 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
     const TensorEntry& tensor = step.tensors[tile.tensor];
     if (!takes_part(step, tensor)) continue;
     const Position at(tile);
-    const Pass pass = step.groups[tensor.group].settings.apply_pass;
-    const bool reads_state = pass.reads_state || step.settings.pullback != Pullback::none;
+    Pass pass = step.groups[tensor.group].settings.apply_pass;
+    const bool pulls_back = step.settings.pullback != Pullback::none;
+    pass.reads_state = pass.reads_state || pulls_back;
     Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state;
+    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_p, tensor.param, at.first, at.count);
     load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
-    state.fetch(tensor, at, reads_state);
+    state.fetch(tensor, at, pass);
     TileContext<Rule, T>& context = contexts[turn];
     turn ^= 1;
     if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
@@ -231,16 +242,21 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
       --left;
       StateOf<Rule, T> s;
       state.get(j, s);
-      Rule::apply(p[j], g[j], static_cast<const StateOf<Rule, T>&>(s), scalars, static_cast<const Factors&>(factors));
-    }
-    if (context.looks_ahead) {
-      look_ahead<Rule, T>(step.settings, tensor, at, p, state);
-      constexpr int moment = Traits<Rule>::first_moment;
-      if constexpr (moment >= 0) {
-        if (step.settings.pullback != Pullback::none)
-          store_values(state.value[moment], tensor.element[moment], at.first, at.count);
+      if constexpr (apply_writes_state<Rule>) {
+        Rule::apply(p[j], g[j], s, scalars, static_cast<const Factors&>(factors));
+        state.put(j, s);
+      } else {
+        Rule::apply(p[j], g[j], static_cast<const StateOf<Rule, T>&>(s), scalars, static_cast<const Factors&>(factors));
       }
     }
+    if (context.looks_ahead) {
+      look_ahead<Rule, T>(step, tensor, at, p, state);
+      constexpr int moment = Traits<Rule>::first_moment;
+      if constexpr (moment >= 0 && !apply_writes_state<Rule>) {
+        if (pulls_back) store_values(state.value[moment], tensor.element[moment], at.first, at.count);
+      }
+    }
+    if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
     store_values(p, tensor.param, at.first, at.count);
   }
 }

@@ -7,7 +7,8 @@ DeviceTiling tiling_of(const Plan& plan, const Reduction& reduction, const Devic
                        const std::function<bool(const PlanTensor&)>& reduces) {
   Tiling tiling(tile_length);
   for (const PlanTensor& tensor : plan.tensors()) {
-    tiling.add(tensor.param.extent, reduction.scope == Scope::row, reduces(tensor));
+    const bool part = reduces(tensor);
+    tiling.add_units(tensor.param.extent.count, part ? plan.unit_length(tensor, reduction) : 1, part);
   }
   return DeviceTiling(tiling, device.stream);
 }

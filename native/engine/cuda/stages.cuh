@@ -197,8 +197,8 @@ __global__ void __launch_bounds__(block_threads) map_units(StageArguments argume
     if (thread < span.count) {
       const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
       const Moments& moments = arguments.units[unit];
-      const GradientOptions& options = step.groups[tensor.group].settings.options;
-      const RowMap map = row_stage(moments, tensor.extent, step.state->facts, options, step.settings);
+      const GroupOptions& options = step.groups[tensor.group].settings.options;
+      const RowMap map = row_stage(moments, tensor.extent, step.state->facts, options);
       step.rows[unit] = map;
       mapped = mapped_moments(moments, map);
     }
@@ -217,8 +217,8 @@ __global__ void __launch_bounds__(block_threads) map_tensors(StageArguments argu
     const Moments mapped = tensor_value(static_cast<const Moments*>(arguments.spans), arguments.tiling, i);
     if (threadIdx.x % warp_threads != 0) continue;
     const TensorEntry& tensor = step.tensors[i];
-    step.maps[i] =
-        takes_part(step, tensor) ? tensor_stage(mapped, tensor.extent, step.settings) : TensorMap::identity();
+    const HelperSettings& helpers = step.groups[tensor.group].settings.options.helpers;
+    step.maps[i] = takes_part(step, tensor) ? tensor_stage(mapped, tensor.extent, helpers) : TensorMap::identity();
   }
 }
 
@@ -234,7 +234,7 @@ __global__ void __launch_bounds__(block_threads) map_all(StageArguments argument
   __syncthreads();
   for (int i = thread; i < step.tensor_count; i += block_threads) {
     const TensorEntry& tensor = step.tensors[i];
-    const GradientOptions& options = step.groups[tensor.group].settings.options;
+    const GroupOptions& options = step.groups[tensor.group].settings.options;
     if (!options.adanorm || !takes_part(step, tensor)) continue;
     const Stream& stream = tensor.unit[arguments.adanorm_slot];
     double average = load_number(stream, 0);
@@ -248,8 +248,7 @@ __device__ inline double decay_of(const StageArguments& arguments, std::int64_t 
   const StepTables& step = arguments.step;
   Moments moments{};
   if (arguments.with_params) moments.param_sq = arguments.units[unit].param_sq;
-  return param_stage(moments, step.state->facts, group.settings.options, step.settings,
-                     static_cast<double>(group.step));
+  return param_stage(moments, step.state->facts, group.settings.options, group.lr, static_cast<double>(group.step));
 }
 
 // The scale of each map becomes the product of all stages. measured: there are moments.
@@ -262,11 +261,11 @@ __global__ void __launch_bounds__(block_threads) finish_maps(StageArguments argu
     if (thread >= span.count) continue;
     const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
     const GroupEntry& group = step.groups[step.tensors[span.tensor].group];
-    const GradientOptions& options = group.settings.options;
+    const GroupOptions& options = group.settings.options;
     RowMap map = measured ? step.rows[unit] : RowMap::identity();
     const double tensor_scale = measured ? step.maps[span.tensor].scale : 1;
     map.scale = options.sign * map.scale * tensor_scale * global_scale(step.state->facts, options);
-    if (step.settings.stable_weight_decay == 0) map.param_scale = decay_of(arguments, unit, group);
+    if (options.helpers.stable_weight_decay == 0) map.param_scale = decay_of(arguments, unit, group);
     step.rows[unit] = map;
   }
 }

@@ -36,8 +36,9 @@ struct TensorEntry {
 
 struct GroupSettings {
   double hypers[max_hypers];
-  GradientOptions options;
+  GroupOptions options;
   Pass gather_pass, apply_pass;  // of a reduced rule
+  bool inputs_given;             // the rule's inputs are bound
 };
 
 struct alignas(16) ScalarBytes {
@@ -47,6 +48,8 @@ struct alignas(16) ScalarBytes {
 struct GroupEntry {
   GroupSettings settings;
   std::int64_t step;
+  std::int64_t input_steps;  // at which the rule's inputs were given
+  double lr;                 // of this step
   ScalarBytes scalars[2];  // of float and of double arithmetic
 };
 
@@ -86,7 +89,7 @@ struct StepTables {
   const TiledTensor* row_units;  // where those of a tensor begin
   TensorMap* maps;               // by tensor; null without moments
   const float* grad_scale;       // null: 1
-  HelperSettings settings;
+  HelperSettings settings;  // of the plan; a group's are in its options
   std::int32_t tensor_count, group_count;
   bool by_row;      // maps differ from row to row
   bool initialize;  // the passes are those of Rule::init: gradients and helpers do not take part

@@ -43,10 +43,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
     // A matrix rule steps along the direction that its program left instead of the gradient.
     const Stream grad = is_matrix<Rule> ? workspace_of<T>(arguments.direction, tensor) : tensor.grad;
     Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state;
+    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_p, tensor.param, at.first, at.count);
     load(raw_g, grad, at.first, at.count);
-    state.fetch(tensor, at, true);
+    state.fetch(tensor, at, everything);
     TileContext<Rule, T>& context = contexts[turn];
     turn ^= 1;
     if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
       store_probe<Rule, T>(state, at, arguments.probe + i);
       continue;
     }
-    if (context.looks_ahead) look_ahead<Rule, T>(step.settings, tensor, at, p, state);
+    if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
     store_values(p, tensor.param, at.first, at.count);
     state.write(tensor, at);
     if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
@@ -93,10 +93,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) direct(Pass
     if (!takes_part(step, tensor)) continue;
     const Position at(tile);
     Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state;
+    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_p, tensor.param, at.first, at.count);
     load(raw_g, tensor.grad, at.first, at.count);
-    state.fetch(tensor, at, true);
+    state.fetch(tensor, at, everything);
     TileContext<Rule, T>& context = contexts[turn];
     turn ^= 1;
     if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);

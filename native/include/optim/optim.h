@@ -228,6 +228,11 @@ OPTIM_API optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, i
  * checked (alignment to the element, overlap, device) and compared: nothing is uploaded or allocated when nothing changed. */
 OPTIM_API optim_status optim_plan_bind(optim_plan* plan, void* const* params, void* const* grads, void* const* states);
 
+/* Binds the further inputs of a rule that needs them (the schema's "needs": AdaHessian's "hessian"), like gradients in dtype and
+ * shape and never changed by steps: those of tensor 0, then of tensor 1, ... NULL entries: not given at the steps that follow, which
+ * is allowed once a group has had them at one step; a group's tensors have them all or none. */
+OPTIM_API optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs);
+
 /* Fills all bound states with their initial values and sets every step counter to 0. Some rules (Nero) also project the
  * parameters here, as their paper asks. Not needed when states are loaded instead. */
 OPTIM_API optim_status optim_plan_init_states(optim_plan* plan);
@@ -244,6 +249,11 @@ OPTIM_API optim_status optim_plan_step(optim_plan* plan, const optim_step* optio
 /* The number of steps a group has made. get waits for the device; set (resuming) tells that all tensors have seen gradients. */
 OPTIM_API optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t* step);
 OPTIM_API optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step);
+
+/* The number of a group's steps at which the inputs of optim_plan_bind_inputs were given: part of what a checkpoint must keep. get
+ * waits for the device. 0 for a rule without inputs. */
+OPTIM_API optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step);
+OPTIM_API optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step);
 
 /* Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest stay). Setting one that
  * decides which slots exist is refused. */
