@@ -24,7 +24,8 @@ struct adamp {
 
   template <class T>
   struct Scalars {
-    T decay_rate, beta1, add1, beta2, add2, eps, step_size, root_correction2, delta, wd_ratio;
+    Averages<T> averages;
+    T decay_rate, eps, step_size, root_correction2, delta, wd_ratio;
     T ahead_m, ahead_g;  // the numerator of the direction: m, or beta1 m + (1 - beta1) g
   };
 
@@ -32,10 +33,7 @@ struct adamp {
   OPTIM_FN static Scalars<T> prepare(const H& h, double t) {
     Scalars<T> c{};
     c.decay_rate = T(decay_rate(h));
-    c.beta1 = T(h[beta1]);
-    c.add1 = T(1 - h[beta1]);
-    c.beta2 = T(h[beta2]);
-    c.add2 = T(1 - h[beta2]);
+    c.averages = averages<T>(h);
     c.eps = T(h[eps]);
     c.step_size = T(debiased_lr(h, t));
     c.root_correction2 = T(std::sqrt(correction(h[beta2], t)));
@@ -48,13 +46,12 @@ struct adamp {
 
   template <class T, class State>
   OPTIM_FN static void specialize(Scalars<T>& c, const State&, const TensorFacts& tensor) {
-    c.add1 *= T(tensor.adanorm);
+    c.averages.add1 *= T(tensor.adanorm);
   }
 
   template <class T, class State>
   OPTIM_FN static void advance(T g, State& s, const Scalars<T>& c) {
-    s[exp_avg] = c.beta1 * s[exp_avg] + c.add1 * g;
-    s[exp_avg_sq] = c.beta2 * s[exp_avg_sq] + c.add2 * (g * g);
+    c.averages.advance(g, s);
   }
 
   template <class T, class State>
