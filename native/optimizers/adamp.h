@@ -6,8 +6,10 @@
 
 namespace optim::rules {
 
+inline namespace adamp_tags {
 OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");
 OPTIM_HYPER(wd_ratio, range::closed(0, 1), "Factor on the weight decay of projected steps.");
+}  // namespace adamp_tags
 
 struct adamp {
   static constexpr const char* title = "AdamP";

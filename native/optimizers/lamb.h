@@ -6,9 +6,11 @@
 
 namespace optim::rules {
 
+inline namespace lamb_tags {
 OPTIM_HYPER(bias_correction, range::boolean(), "Correct the bias of both moments.");
 OPTIM_HYPER(grad_averaging, range::boolean(), "The first moment adds (1 - beta1) times the gradient instead of all of it.");
 OPTIM_HYPER(adam, range::boolean(), "Leave the trust ratio at 1.");
+}  // namespace lamb_tags
 
 struct lamb {
   static constexpr const char* title = "Lamb";
