@@ -46,8 +46,8 @@ OPTIM_FN Averages<T> averages(const H& h) {
   return {T(h[beta1]), T(1 - h[beta1]), T(h[beta2]), T(1 - h[beta2])};
 }
 
-// AMSGrad's running maximum of numbers >= 0: raises it and returns it, or the new number itself without ams_bound. Which of them
-// hangs on a comparison of every element, since a flag in its place keeps compilers from vectorizing long updates.
+// AMSGrad's running maximum of numbers >= 0: raises it and returns it, or without ams_bound the new number itself. A
+// comparison of every element chooses between them, since a flag keeps compilers from vectorizing long updates.
 template <class T>
 struct RunningMaximum {
   T taken_above;  // -1 or infinity
@@ -69,8 +69,8 @@ OPTIM_FN double decay_rate(const H& h) {
   return value_or(h, weight_decouple, 1) == 0 ? 0 : (h[fixed_decay] != 0 ? 1 : h[lr]) * h[weight_decay];
 }
 
-// The rectification of RAdam (arXiv 1908.03265, section 4.2). While the moving average is too short for it, steps go along the
-// first moment alone with degenerated_to_sgd, and nowhere without.
+// The rectification of RAdam (arXiv 1908.03265, section 4.2). While the moving average is too short for it, steps go along
+// the first moment alone with degenerated_to_sgd, and nowhere without.
 struct Rectification {
   bool rectified, skipped;
   double factor;  // on the step: r_t, 1 or 0

@@ -1,5 +1,6 @@
-// Hyper-parameters. A tag names one, with its range and its line of documentation; a rule lists the tags it has, with its own
-// defaults, as `hypers(lr = 1e-3, beta1 = 0.9)`, and reads a value as `h[beta1]`.
+// Hyper-parameters. A tag names one, with its range and its line of documentation; a rule lists the tags it has, with its
+// own defaults, as `hypers(lr = 1e-3, beta1 = 0.9)`, and reads a value as `h[beta1]`. With `base_lr = lr` the default is 0,
+// and 0 stands for the value of lr when the plan is made.
 #pragma once
 
 #include "core/config.h"
@@ -10,11 +11,16 @@ namespace optim {
 template <class Tag>
 struct Default {
   double value;
+  const char* like;  // the hyper-parameter whose value 0 stands for; null: 0 is 0
 };
 
 template <class Self>
 struct HyperTag {
-  constexpr Default<Self> operator=(double value) const { return {value}; }
+  constexpr Default<Self> operator=(double value) const { return {value, nullptr}; }
+  template <class Other>
+  constexpr Default<Self> operator=(const HyperTag<Other>&) const {
+    return {0, Other::name};
+  }
 };
 
 #define OPTIM_HYPER(NAME, RANGE, DOC)                 \
@@ -47,6 +53,7 @@ template <class... Tag>
 struct Hypers {
   static constexpr int count = sizeof...(Tag);
   double value[count];
+  const char* like[count];
 
   template <class Wanted>
   static constexpr bool has = IndexOf<Wanted, Tag...>::value < count;
@@ -60,7 +67,7 @@ struct Hypers {
 
 template <class... Tag>
 constexpr Hypers<Tag...> hypers(Default<Tag>... defaults) {
-  return {{defaults.value...}};
+  return {{defaults.value...}, {defaults.like...}};
 }
 
 // The value of a hyper-parameter that a rule may or may not have.

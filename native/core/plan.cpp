@@ -31,6 +31,14 @@ bool any_group(const Plan& plan, bool (*wants)(const GradientOptions&)) {
                      [&](const HyperRow& hypers) { return wants(plan.rule().gradient_options(hypers.data())); });
 }
 
+// Puts in what a 0 stands for: of a new plan, the value of another hyper-parameter; later the value it has had since.
+void complete(const RuleInfo& rule, HyperRow& hypers, const HyperRow* before) {
+  for (std::size_t i = 0; i < rule.hypers.size(); ++i) {
+    const int like = rule.hypers[i].like;
+    if (like >= 0 && hypers[i] == 0) hypers[i] = before != nullptr ? (*before)[i] : hypers[like];
+  }
+}
+
 // Matrices and numbers per row or tensor are few and sensitive: 16-bit states keep them in F32.
 DType unit_dtype(DType state) { return state == DType::f64 ? DType::f64 : DType::f32; }
 
@@ -67,7 +75,10 @@ Plan::Plan(Engine& engine, PlanDescription description)
       rule_(registry()[description.rule]),
       helpers_(description.helpers),
       hypers_(std::move(description.hypers)) {
-  for (std::size_t g = 0; g < hypers_.size(); ++g) check_hypers(rule_, static_cast<int>(g), hypers_[g]);
+  for (std::size_t g = 0; g < hypers_.size(); ++g) {
+    complete(rule_, hypers_[g], nullptr);
+    check_hypers(rule_, static_cast<int>(g), hypers_[g]);
+  }
   if (helpers_.stable_weight_decay > 0 && (rule_.second_moment < 0 || rule_.hyper_index("beta2") < 0)) {
     throw Error(Status::unsupported, message("stable_weight_decay needs a rule with a second moment; ", rule_.name, " has none"));
   }
@@ -202,6 +213,7 @@ std::uint64_t Plan::bytes_per_step() const {
 void Plan::set_hypers(int group, const double* values, int count) {
   HyperRow row = hypers_[group];
   std::copy(values, values + count, row.begin());
+  complete(rule_, row, &hypers_[group]);
   check_hypers(rule_, group, row);
   for (int i = 0; i < static_cast<int>(rule_.slots.size()); ++i) {
     if (rule_.slot_exists(i, row.data()) == rule_.slot_exists(i, hypers_[group].data())) continue;

@@ -1,5 +1,5 @@
 // diffRGrad: diffGrad (arXiv 1909.11015) with the rectification of RAdam (arXiv 1908.03265), by L. Wright, without a
-// paper of its own. The friction is diffGrad's, of the absolute difference; steps along the first moment alone have
+// paper of its own. The friction is of the absolute difference, as diffGrad's; a step along the first moment alone has
 // none.
 #pragma once
 
