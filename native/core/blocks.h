@@ -102,9 +102,9 @@ OPTIM_FN RectifiedDenominator<T> rectified_denominator(const H& h, const Rectifi
   return r.rectified ? RectifiedDenominator<T>{T(1), T(h[eps])} : RectifiedDenominator<T>{T(0), T(1)};
 }
 
-// The layer-wise factor |p| / |u| on a step along u (LARS, arXiv 1708.03888).
-OPTIM_FN double trust_ratio(double param_norm, double step_norm) {
-  return param_norm > 0 && step_norm > 0 ? param_norm / step_norm : 1;
+// The layer-wise factor on a step along u, |p| / |u| but 1 where a norm is 0 (LARS, arXiv 1708.03888).
+OPTIM_FN double trust_ratio(double param_norm, double step_norm, double coefficient = 1) {
+  return param_norm > 0 && step_norm > 0 ? coefficient * param_norm / step_norm : 1;
 }
 
 // A product that is exact for float: sums of squares must not carry the rounding of their terms.

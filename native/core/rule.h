@@ -15,8 +15,8 @@
 //   close_row(sums, s, c, x)             optional: once a row, in double: derive further sums, update per-row slots
 //   close_tensor(sums, s, c, x)          optional: once a tensor, likewise
 //   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor
-//   apply(p, g, s, c, f)                 the second pass
-//   gather_pass, apply_pass              which streams the passes touch
+//   apply(p, g, s, c, f)                 the second pass; it may update the state too
+//   gather_pass, apply_pass              which streams the passes touch; writes_state of apply_pass is always the same
 //
 //   program(builder, h, order)           matrix: a short program of linear algebra (core/program.h) between two passes:
 //   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
@@ -140,6 +140,8 @@ template <class Rule>
 constexpr bool is_listed = detail::IsListed<Rule>::value;
 template <class Rule>
 constexpr bool writes_gradient = detail::WritesGradient<Rule>::value;
+template <class Rule>
+constexpr bool apply_writes_state = Rule::apply_pass(Rule::hypers.value).writes_state;
 template <class Rule>
 constexpr bool has_needs = detail::HasNeeds<Rule>::value;
 

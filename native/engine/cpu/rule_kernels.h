@@ -123,6 +123,7 @@ void apply(const Piece& piece) {
     loop.load(i, p, g, s);
     Rule::apply(p, g, s, loop.scalars, factors);
     loop.param[i] = p;
+    if constexpr (apply_writes_state<Rule>) loop.state.store(s, i);
   }
 }
 

@@ -231,7 +231,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
       --left;
       StateOf<Rule, T> s;
       state.get(j, s);
-      Rule::apply(p[j], g[j], static_cast<const StateOf<Rule, T>&>(s), scalars, static_cast<const Factors&>(factors));
+      Rule::apply(p[j], g[j], s, scalars, static_cast<const Factors&>(factors));
+      if constexpr (apply_writes_state<Rule>) state.put(j, s);
     }
     if (context.looks_ahead) {
       look_ahead<Rule, T>(step.settings, tensor, at, p, state);
@@ -242,6 +243,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
       }
     }
     store_values(p, tensor.param, at.first, at.count);
+    if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
   }
 }
 
