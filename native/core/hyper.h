@@ -103,6 +103,8 @@ OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the s
 OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).");
 OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving average that is rectified.");
 OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
+OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");
+OPTIM_HYPER(wd_ratio, range::closed(0, 1), "Factor on the weight decay of projected steps.");
 OPTIM_HYPER(clamp, range::at_least(0), "Largest parameter norm in the trust ratio; 0 does not limit it.");
 
 }  // namespace optim

@@ -2,16 +2,11 @@
 // the part of Adam's step along the weights is taken out and the decay weakened. eps is added last, unscaled.
 #pragma once
 
-#include "core/rule.h"
+#include "core/projection.h"
 
 namespace optim::rules {
 
-inline namespace adamp_tags {
-OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");
-OPTIM_HYPER(wd_ratio, range::closed(0, 1), "Factor on the weight decay of projected steps.");
-}  // namespace adamp_tags
-
-struct adamp {
+struct adamp : Projected<adamp> {
   static constexpr const char* title = "AdamP";
   static constexpr const char* paper =
       "Heo et al.: AdamP: Slowing Down the Slowdown for Momentum Optimizers on Scale-invariant Weights (2021)";
@@ -59,62 +54,6 @@ struct adamp {
   template <class T, class State>
   OPTIM_FN static T direction(T g, const State& s, const Scalars<T>& c) {
     return (c.ahead_m * s[exp_avg] + c.ahead_g * g) / (std::sqrt(s[exp_avg_sq]) / c.root_correction2 + c.eps);
-  }
-
-  template <class T, class State>
-  OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
-    advance(g, s, c);
-    p = (1 - c.decay_rate) * p - c.step_size * direction(g, s, c);
-  }
-
-  enum Sum { grad_param, grad_sq, param_sq, param_direction, aligned_rows };
-  static constexpr int sum_count = 5;
-  static constexpr Scope scope = Scope::row;
-  static constexpr int reduced_rank = 2;
-
-  static constexpr Pass gather_pass(const double*) { return {true, true, true, false, true}; }
-  static constexpr Pass apply_pass(const double* values) {
-    HypersOf<adamp> h = hypers;
-    for (int i = 0; i < h.count; ++i) h.value[i] = values[i];
-    return {true, h[nesterov] != 0, true, true, false};
-  }
-
-  template <class T, class State>
-  OPTIM_FN static Terms<sum_count> gather(T p, T g, State& s, const Scalars<T>& c) {
-    advance(g, s, c);
-    return {{product(g, p), product(g, g), product(p, p), product(p, direction(g, s, c)), 0}};
-  }
-
-  // Whether gradient and weights are not nearly orthogonal.
-  OPTIM_FN static bool aligned(const double* sum, double length, const Scalars<double>& c) {
-    const double g = std::sqrt(sum[grad_sq]), p = std::sqrt(sum[param_sq]);
-    const double cosine = std::fabs(sum[grad_param]) / ((g > c.eps ? g : c.eps) * (p > c.eps ? p : c.eps));
-    return cosine >= c.delta / std::sqrt(length);  // 0 / 0 with eps = 0: not aligned
-  }
-
-  template <class State>
-  OPTIM_FN static void close_row(double* sum, State&, const Scalars<double>& c, const Extent& x) {
-    sum[aligned_rows] = aligned(sum, static_cast<double>(x.row_length), c) ? 1 : 0;
-  }
-
-  template <class T>
-  struct Factors {
-    T decay, along;  // along: the coefficient of p in the projected direction
-  };
-
-  template <class T>
-  OPTIM_FN static Factors<T> finish(const double* row, const double* tensor, const Scalars<double>& c, const Extent& x) {
-    const bool by_row = tensor[aligned_rows] == 0;
-    if (!by_row && aligned(tensor, static_cast<double>(x.count), c)) return {T(1 - c.decay_rate), T(0)};
-    const double* sum = by_row ? row : tensor;
-    const double norm = std::sqrt(sum[param_sq]) + c.eps;
-    return {T(1 - c.decay_rate * c.wd_ratio), T(quotient(sum[param_direction], norm * norm))};
-  }
-
-  template <class T, class State>
-  OPTIM_FN static void apply(T& p, T g, const State& s, const Scalars<T>& c, const Factors<T>& f) {
-    const T u = direction(g, s, c) - f.along * p;
-    p = f.decay * p - c.step_size * u;
   }
 };
 
