@@ -6,6 +6,7 @@
 
 #include "core/config.h"
 #include "core/hyper.h"
+#include "core/slot.h"
 
 namespace optim {
 
@@ -28,16 +29,51 @@ OPTIM_FN double debiased_lr(const H& h, double t) {
   return h[adam_debias] != 0 ? h[lr] : h[lr] / correction(h[beta1], t);
 }
 
+// The moving averages of the gradient and of its square (Adam, algorithm 1).
+template <class T>
+struct Averages {
+  T beta1, add1, beta2, add2;
+
+  template <class State>
+  OPTIM_FN void advance(T g, State& s) const {
+    s[exp_avg] = beta1 * s[exp_avg] + add1 * g;
+    s[exp_avg_sq] = beta2 * s[exp_avg_sq] + add2 * (g * g);
+  }
+};
+
+template <class T, class H>
+OPTIM_FN Averages<T> averages(const H& h) {
+  return {T(h[beta1]), T(1 - h[beta1]), T(h[beta2]), T(1 - h[beta2])};
+}
+
+// AMSGrad's running maximum of numbers >= 0: raises it and returns it, or without ams_bound the new number itself. A
+// comparison of every element chooses between them, since a flag keeps compilers from vectorizing long updates.
+template <class T>
+struct RunningMaximum {
+  T taken_above;  // -1 or infinity
+
+  OPTIM_FN T operator()(T value, T& maximum) const {
+    maximum = maximum > value ? maximum : value;
+    return maximum > taken_above ? maximum : value;
+  }
+};
+
+template <class T, class H>
+OPTIM_FN RunningMaximum<T> running_maximum(const H& h) {
+  return {T(h[ams_bound] != 0 ? -1 : INFINITY)};
+}
+
 // The strength of decoupled weight decay in one step: lr * weight_decay, or weight_decay with fixed_decay.
 template <class H>
 OPTIM_FN double decay_rate(const H& h) {
   return value_or(h, weight_decouple, 1) == 0 ? 0 : (h[fixed_decay] != 0 ? 1 : h[lr]) * h[weight_decay];
 }
 
-// The rectification of RAdam (arXiv 1908.03265, section 4.2).
+// The rectification of RAdam (arXiv 1908.03265, section 4.2). While the moving average is too short for it, steps go along
+// the first moment alone with degenerated_to_sgd, and nowhere without.
 struct Rectification {
-  bool rectified;  // the moving average is long enough
-  double factor;   // r_t; 1 where not rectified
+  bool rectified, skipped;
+  double factor;  // on the step: r_t, 1 or 0
 };
 
 template <class H>
@@ -45,9 +81,44 @@ OPTIM_FN Rectification rectification(const H& h, double t) {
   const double beta2_t = power(h[beta2], t);
   const double longest = 2 / (1 - h[beta2]) - 1;
   const double length = longest - 2 * t * beta2_t / (1 - beta2_t);
-  if (!(length >= h[n_sma_threshold])) return {false, 1};
+  if (!(length >= h[n_sma_threshold])) {
+    const bool steps = h[degenerated_to_sgd] != 0;
+    return {false, !steps, steps ? 1.0 : 0.0};
+  }
   const double variance = (1 - beta2_t) * (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length);
-  return {true, std::sqrt(variance)};
+  return {true, false, std::sqrt(variance)};
+}
+
+// What the first moment is divided by: sqrt(v) + eps where rectified, 1 otherwise.
+template <class T>
+struct RectifiedDenominator {
+  T root_weight, offset;
+
+  OPTIM_FN T operator()(T v) const { return root_weight * std::sqrt(v) + offset; }
+};
+
+template <class T, class H>
+OPTIM_FN RectifiedDenominator<T> rectified_denominator(const H& h, const Rectification& r) {
+  return r.rectified ? RectifiedDenominator<T>{T(1), T(h[eps])} : RectifiedDenominator<T>{T(0), T(1)};
+}
+
+// Positive-negative momentum (arXiv 2103.17182, equation 5): ((1 + beta0) m - beta0 m') / norm of the weights, scaled.
+template <class T>
+struct PositiveNegative {
+  T positive, negative;
+
+  OPTIM_FN T operator()(T m, T resting) const { return positive * m - negative * resting; }
+};
+
+template <class T>
+OPTIM_FN PositiveNegative<T> positive_negative(double beta0, double scale) {
+  const double norm = std::sqrt((1 + beta0) * (1 + beta0) + beta0 * beta0);
+  return {T(scale * (1 + beta0) / norm), T(scale * beta0 / norm)};
+}
+
+// The layer-wise factor on a step along u, |p| / |u| but 1 where a norm is 0 (LARS, arXiv 1708.03888).
+OPTIM_FN double trust_ratio(double param_norm, double step_norm, double coefficient = 1) {
+  return param_norm > 0 && step_norm > 0 ? coefficient * param_norm / step_norm : 1;
 }
 
 // A product that is exact for float: sums of squares must not carry the rounding of their terms.

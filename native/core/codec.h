@@ -2,27 +2,14 @@
 // engine: round to nearest even, NaN stays NaN, f16 keeps subnormals and overflows to infinity.
 #pragma once
 
-#include <cstdint>
-
-#include "core/config.h"
+#include "core/bits.h"
 
 namespace optim {
 
-OPTIM_FN float float_of_bits(std::uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
-}
-OPTIM_FN std::uint32_t bits_of_float(float value) {
-  std::uint32_t bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-OPTIM_FN float widen_bf16(std::uint16_t stored) { return float_of_bits(static_cast<std::uint32_t>(stored) << 16); }
+OPTIM_FN float widen_bf16(std::uint16_t stored) { return bit_cast<float>(static_cast<std::uint32_t>(stored) << 16); }
 
 OPTIM_FN std::uint16_t narrow_bf16(float value) {
-  const std::uint32_t bits = bits_of_float(value);
+  const std::uint32_t bits = bit_cast<std::uint32_t>(value);
   const std::uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
   const std::uint32_t nan = bits | 0x00400000u;  // quiet
   return static_cast<std::uint16_t>(((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded) >> 16);
@@ -33,18 +20,18 @@ OPTIM_FN float widen_f16(std::uint16_t stored) {
   const std::uint32_t magnitude = (stored & 0x7fffu) << 13;
   const std::uint32_t sign = (stored & 0x8000u) << 16;
   const std::uint32_t special = magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : 0u;  // infinity, NaN
-  const std::uint32_t finite = bits_of_float(float_of_bits(magnitude) * 0x1p112f);
-  return float_of_bits(sign | (special != 0 ? special : finite));
+  const std::uint32_t finite = bit_cast<std::uint32_t>(bit_cast<float>(magnitude) * 0x1p112f);
+  return bit_cast<float>(sign | (special != 0 ? special : finite));
 }
 
 OPTIM_FN std::uint16_t narrow_f16(float value) {
-  const std::uint32_t bits = bits_of_float(value);
+  const std::uint32_t bits = bit_cast<std::uint32_t>(value);
   const std::uint32_t sign = (bits >> 16) & 0x8000u;
   const std::uint32_t magnitude = bits & 0x7fffffffu;
   // Normal results: move the bias by integer arithmetic, round to nearest even on 13 bits.
   const std::uint32_t normal = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
   // Below 2^-14: adding 1/2 makes the unit of the last place that of a subnormal, so the addition rounds.
-  const std::uint32_t subnormal = bits_of_float(float_of_bits(magnitude) + 0.5f) - 0x3f000000u;
+  const std::uint32_t subnormal = bit_cast<std::uint32_t>(bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
   std::uint32_t result = magnitude < 0x38800000u ? subnormal : normal;
   result = magnitude >= 0x477ff000u ? 0x7c00u : result;  // rounds to 2^16 or more
   result = magnitude > 0x7f800000u ? 0x7e00u : result;

@@ -19,7 +19,13 @@ template <class... Tag>
 std::vector<HyperInfo> describe_hypers(const Hypers<Tag...>& defaults) {
   std::vector<HyperInfo> infos;
   std::size_t i = 0;
-  (infos.push_back({Tag::name, Tag::doc, Tag::allowed, defaults.value[i++]}), ...);
+  (infos.push_back({Tag::name, Tag::doc, Tag::allowed, defaults.value[i++], -1}), ...);
+  for (i = 0; i < infos.size(); ++i) {
+    if (defaults.like[i] == nullptr) continue;
+    const std::string like = defaults.like[i];
+    infos[i].like = 0;
+    while (infos[infos[i].like].name != like) ++infos[i].like;
+  }
   return infos;
 }
 

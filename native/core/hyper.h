@@ -1,5 +1,6 @@
-// Hyper-parameters. A tag names one, with its range and its line of documentation; a rule lists the tags it has, with its own
-// defaults, as `hypers(lr = 1e-3, beta1 = 0.9)`, and reads a value as `h[beta1]`.
+// Hyper-parameters. A tag names one, with its range and its line of documentation; a rule lists the tags it has, with its
+// own defaults, as `hypers(lr = 1e-3, beta1 = 0.9)`, and reads a value as `h[beta1]`. With `base_lr = lr` the default is 0,
+// and 0 stands for the value of lr when the plan is made.
 #pragma once
 
 #include "core/config.h"
@@ -10,11 +11,16 @@ namespace optim {
 template <class Tag>
 struct Default {
   double value;
+  const char* like;  // the hyper-parameter whose value 0 stands for; null: 0 is 0
 };
 
 template <class Self>
 struct HyperTag {
-  constexpr Default<Self> operator=(double value) const { return {value}; }
+  constexpr Default<Self> operator=(double value) const { return {value, nullptr}; }
+  template <class Other>
+  constexpr Default<Self> operator=(const HyperTag<Other>&) const {
+    return {0, Other::name};
+  }
 };
 
 #define OPTIM_HYPER(NAME, RANGE, DOC)                 \
@@ -47,6 +53,7 @@ template <class... Tag>
 struct Hypers {
   static constexpr int count = sizeof...(Tag);
   double value[count];
+  const char* like[count];
 
   template <class Wanted>
   static constexpr bool has = IndexOf<Wanted, Tag...>::value < count;
@@ -60,7 +67,7 @@ struct Hypers {
 
 template <class... Tag>
 constexpr Hypers<Tag...> hypers(Default<Tag>... defaults) {
-  return {{defaults.value...}};
+  return {{defaults.value...}, {defaults.like...}};
 }
 
 // The value of a hyper-parameter that a rule may or may not have.
@@ -106,6 +113,8 @@ OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the s
 OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).");
 OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving average that is rectified.");
 OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
+OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");
+OPTIM_HYPER(wd_ratio, range::closed(0, 1), "Factor on the weight decay of projected steps.");
 OPTIM_HYPER(clamp, range::at_least(0), "Largest parameter norm in the trust ratio; 0 does not limit it.");
 
 }  // namespace optim

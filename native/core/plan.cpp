@@ -26,6 +26,14 @@ std::string allowed_values(const Range& range) {
   return message(range.minimum_open ? "(" : "[", range.minimum, ", ", range.maximum, range.maximum_open ? ")" : "]");
 }
 
+// Puts in what a 0 stands for: of a new plan, the value of another hyper-parameter; later the value it has had since.
+void complete(const RuleInfo& rule, HyperRow& hypers, const HyperRow* before) {
+  for (std::size_t i = 0; i < rule.hypers.size(); ++i) {
+    const int like = rule.hypers[i].like;
+    if (like >= 0 && hypers[i] == 0) hypers[i] = before != nullptr ? (*before)[i] : hypers[like];
+  }
+}
+
 // Matrices and numbers per row or tensor are few and sensitive: 16-bit states keep them in F32.
 DType unit_dtype(DType state) { return state == DType::f64 ? DType::f64 : DType::f32; }
 
@@ -78,6 +86,7 @@ Plan::Plan(Engine& engine, PlanDescription description)
       helpers_(description.helpers),
       hypers_(std::move(description.hypers)) {
   for (std::size_t g = 0; g < hypers_.size(); ++g) {
+    complete(rule_, hypers_[g], nullptr);
     check_hypers(rule_, static_cast<int>(g), hypers_[g]);
     options_.push_back(rule_.group_options(hypers_[g].data(), helpers_));
     check_rule_accepts(options_.back());
@@ -255,6 +264,7 @@ std::uint64_t Plan::bytes_per_step() const {
 void Plan::set_hypers(int group, const double* values, int count) {
   HyperRow row = hypers_[group];
   std::copy(values, values + count, row.begin());
+  complete(rule_, row, &hypers_[group]);
   check_hypers(rule_, group, row);
   for (int i = 0; i < static_cast<int>(rule_.slots.size()); ++i) {
     if (rule_.slot_exists(i, row.data()) == rule_.slot_exists(i, hypers_[group].data())) continue;

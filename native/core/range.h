@@ -29,6 +29,7 @@ constexpr double unbounded = std::numeric_limits<double>::infinity();
 constexpr Range at_least(double minimum) { return {Kind::real, minimum, unbounded, false, true, {}}; }
 constexpr Range above(double minimum) { return {Kind::real, minimum, unbounded, true, true, {}}; }
 constexpr Range closed(double minimum, double maximum) { return {Kind::real, minimum, maximum, false, false, {}}; }
+constexpr Range open(double minimum, double maximum) { return {Kind::real, minimum, maximum, true, true, {}}; }
 constexpr Range half_open(double minimum, double maximum) { return {Kind::real, minimum, maximum, false, true, {}}; }
 constexpr Range integer(double minimum) { return {Kind::integer, minimum, 9007199254740991.0, false, false, {}}; }
 constexpr Range boolean() { return {Kind::boolean, 0, 1, false, false, {}}; }

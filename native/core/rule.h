@@ -15,8 +15,8 @@
 //   close_row(sums, s, c, x)             optional: once a row, in double: derive further sums, update per-row slots
 //   close_tensor(sums, s, c, x)          optional: once a tensor, likewise
 //   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor
-//   apply(p, g, s, c, f)                 the second pass
-//   gather_pass, apply_pass              which streams the passes touch
+//   apply(p, g, s, c, f)                 the second pass; it may update the state too
+//   gather_pass, apply_pass              which streams the passes touch; writes_state of apply_pass is always the same
 //
 //   program(builder, h, order)           matrix: a short program of linear algebra (core/program.h) between two passes:
 //   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
@@ -28,7 +28,7 @@
 // learning_rate(h, t), of a rule with a schedule of its own, for the helpers; stable_weight_decay: its decoupled decay is the stable
 // one; alternating = alternate(slots, a, b), two slots that change places at every even step; unit_length(h, tensor): how many elements
 // of a tensor are summed together in place of a row, update taking it where that is 1; check_tensor(h, tensor), as check;
-// apply_writes_state; max_dimension, of a matrix rule. With slots of role input, prepare<T>(h, t, inputs) also gets what is known
+// max_dimension, of a matrix rule. With slots of role input, prepare<T>(h, t, inputs) also gets what is known
 // of them.
 #pragma once
 
@@ -124,10 +124,6 @@ struct DecaysStably : std::false_type {};
 template <class Rule>
 struct DecaysStably<Rule, std::enable_if_t<Rule::stable_weight_decay>> : std::true_type {};
 template <class Rule, class = void>
-struct ApplyWritesState : std::false_type {};
-template <class Rule>
-struct ApplyWritesState<Rule, std::enable_if_t<Rule::apply_writes_state>> : std::true_type {};
-template <class Rule, class = void>
 struct HasLearningRate : std::false_type {};
 template <class Rule>
 struct HasLearningRate<Rule, std::void_t<decltype(Rule::learning_rate(Rule::hypers, 1.0))>> : std::true_type {};
@@ -170,7 +166,7 @@ constexpr bool writes_gradient = detail::WritesGradient<Rule>::value;
 template <class Rule>
 constexpr bool decays_stably = detail::DecaysStably<Rule>::value;
 template <class Rule>
-constexpr bool apply_writes_state = detail::ApplyWritesState<Rule>::value;
+constexpr bool apply_writes_state = Rule::apply_pass(Rule::hypers.value).writes_state;
 template <class Rule>
 constexpr bool has_unit_length = detail::HasUnitLength<Rule>::value;
 template <class Rule>

@@ -27,6 +27,7 @@ struct HyperInfo {
   const char* doc;
   Range range;
   double default_value;
+  int like;  // index of the hyper-parameter whose value 0 stands for; -1: 0 is 0
 };
 
 enum class Shape { elementwise, reduced, matrix };

@@ -10,7 +10,7 @@ using Json = nlohmann::ordered_json;
 
 Json bound(double value) { return std::isinf(value) ? Json(nullptr) : Json(value); }
 
-Json hyper_json(const HyperInfo& hyper) {
+Json hyper_json(const HyperInfo& hyper, const RuleInfo& rule) {
   static const char* const kinds[] = {"real", "integer", "boolean", "word"};
   Json words = Json::array();
   for (const char* word : hyper.range.words) {
@@ -24,6 +24,7 @@ Json hyper_json(const HyperInfo& hyper) {
           {"maximum_open", hyper.range.maximum_open},
           {"kind", kinds[static_cast<int>(hyper.range.kind)]},
           {"words", words},
+          {"like", hyper.like < 0 ? Json(nullptr) : Json(rule.hypers[hyper.like].name)},
           {"doc", hyper.doc}};
 }
 
@@ -42,7 +43,7 @@ Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
 Json rule_json(const RuleInfo& rule) {
   static const char* const shapes[] = {"elementwise", "reduced", "matrix"};
   Json hypers = Json::array();
-  for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper));
+  for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper, rule));
   Json slots = Json::array();
   Json needs = Json::array();
   for (const SlotInfo& slot : rule.slots) {

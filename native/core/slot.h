@@ -170,6 +170,7 @@ OPTIM_SLOT(momentum_buffer, param, zero, first_moment, "Momentum.");
 OPTIM_SLOT(exp_avg, param, zero, first_moment, "Moving average of the gradient.");
 OPTIM_SLOT(exp_avg_sq, param, zero, second_moment, "Moving average of the squared gradient.");
 OPTIM_SLOT(max_exp_avg_sq, param, zero, none, "Running maximum of exp_avg_sq.");
+OPTIM_SLOT(previous_grad, param, zero, none, "Gradient of the step before.");
 OPTIM_SLOT(exp_grad_adanorm, tensor, zero, none, "AdaNorm's moving average of the gradient's norm.");
 
 }  // namespace optim

@@ -6,9 +6,11 @@
 
 namespace optim::rules {
 
+inline namespace adabelief_tags {
 OPTIM_SLOT(exp_avg_var, param, zero, second_moment, "Moving average of the squared distance of the gradient from its average.");
 OPTIM_SLOT(max_exp_avg_var, param, zero, none, "Running maximum of exp_avg_var.");
 OPTIM_HYPER(rectify, range::boolean(), "Rectify the variance of the adaptive step (RAdam).");
+}  // namespace adabelief_tags
 
 struct adabelief {
   static constexpr const char* title = "AdaBelief";
@@ -27,52 +29,43 @@ struct adabelief {
   // The denominator is sqrt(w) * root_scale + offset; a step of the first moment alone makes it 1.
   template <class T>
   struct Scalars {
-    T decay, beta1, add1, beta2, add2, eps, step_size, root_scale, offset;
-    bool ams_bound;
+    Averages<T> averages;
+    RunningMaximum<T> maximum;
+    T decay, eps, step_size, root_scale, offset;
   };
 
   template <class T, class H>
   OPTIM_FN static Scalars<T> prepare(const H& h, double t) {
     Scalars<T> c{};
     c.decay = T(1 - decay_rate(h));
-    c.beta1 = T(h[beta1]);
-    c.add1 = T(1 - h[beta1]);
-    c.beta2 = T(h[beta2]);
-    c.add2 = T(1 - h[beta2]);
+    c.averages = averages<T>(h);
+    c.maximum = running_maximum<T>(h);
     c.eps = c.offset = T(h[eps]);
-    c.ams_bound = h[ams_bound] != 0;
     c.step_size = T(debiased_lr(h, t));
     if (h[rectify] == 0) {
       c.root_scale = T(1 / std::sqrt(correction(h[beta2], t)));
       return c;
     }
     const Rectification r = rectification(h, t);
-    c.root_scale = 1;  // the rectification contains the correction
-    if (r.rectified) {
-      c.step_size = T(debiased_lr(h, t) * r.factor);
-      return c;
-    }
-    if (h[degenerated_to_sgd] == 0) c.step_size = 0;
-    c.root_scale = 0;
-    c.offset = 1;
+    c.step_size = T(debiased_lr(h, t) * r.factor);
+    c.root_scale = r.rectified ? T(1) : T(0);  // the rectification contains the correction
+    if (!r.rectified) c.offset = 1;
     return c;
   }
 
   template <class T, class State>
   OPTIM_FN static void specialize(Scalars<T>& c, const State&, const TensorFacts& tensor) {
-    c.add1 *= T(tensor.adanorm);
+    c.averages.add1 *= T(tensor.adanorm);
   }
 
   template <class T, class State>
   OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
     T& m = s[exp_avg];
     T& q = s[exp_avg_var];
-    T& x = s[max_exp_avg_var];
-    m = c.beta1 * m + c.add1 * g;
+    m = c.averages.beta1 * m + c.averages.add1 * g;
     const T d = g - m;
-    q = c.beta2 * q + c.add2 * (d * d) + c.eps;
-    x = x > q ? x : q;
-    const T w = c.ams_bound ? x : q;
+    q = c.averages.beta2 * q + c.averages.add2 * (d * d) + c.eps;
+    const T w = c.maximum(q, s[max_exp_avg_var]);
     p = c.decay * p - c.step_size * m / (std::sqrt(w) * c.root_scale + c.offset);
   }
 };

@@ -20,35 +20,28 @@ struct adam {
 
   template <class T>
   struct Scalars {
-    T decay, beta1, add1, beta2, add2, eps, step_size, root_debias2;
-    bool ams_bound;
+    Averages<T> averages;
+    RunningMaximum<T> maximum;
+    T decay, eps, step_size, root_debias2;
   };
 
   template <class T, class H>
   OPTIM_FN static Scalars<T> prepare(const H& h, double t) {
     Scalars<T> c{};
     c.decay = T(1 - decay_rate(h));
-    c.beta1 = T(h[beta1]);
-    c.add1 = T(1 - h[beta1]);
-    c.beta2 = T(h[beta2]);
-    c.add2 = T(1 - h[beta2]);
+    c.averages = averages<T>(h);
+    c.maximum = running_maximum<T>(h);
     c.eps = T(h[eps]);
     c.step_size = T(debiased_lr(h, t));
     c.root_debias2 = T(1 / std::sqrt(correction(h[beta2], t)));
-    c.ams_bound = h[ams_bound] != 0;
     return c;
   }
 
   template <class T, class State>
   OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
-    T& m = s[exp_avg];
-    T& v = s[exp_avg_sq];
-    T& x = s[max_exp_avg_sq];
-    m = c.beta1 * m + c.add1 * g;
-    v = c.beta2 * v + c.add2 * (g * g);
-    x = x > v ? x : v;
-    const T w = c.ams_bound ? x : v;
-    p = c.decay * p - c.step_size * m / (std::sqrt(w) * c.root_debias2 + c.eps);
+    c.averages.advance(g, s);
+    const T w = c.maximum(s[exp_avg_sq], s[max_exp_avg_sq]);
+    p = c.decay * p - c.step_size * s[exp_avg] / (std::sqrt(w) * c.root_debias2 + c.eps);
   }
 };
 

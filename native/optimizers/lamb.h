@@ -6,9 +6,11 @@
 
 namespace optim::rules {
 
+inline namespace lamb_tags {
 OPTIM_HYPER(bias_correction, range::boolean(), "Correct the bias of both moments.");
 OPTIM_HYPER(grad_averaging, range::boolean(), "The first moment adds (1 - beta1) times the gradient instead of all of it.");
 OPTIM_HYPER(adam, range::boolean(), "Leave the trust ratio at 1.");
+}  // namespace lamb_tags
 
 struct lamb {
   static constexpr const char* title = "Lamb";
@@ -31,7 +33,8 @@ struct lamb {
 
   template <class T>
   struct Scalars {
-    T lr, weight_decay, beta1, add1, beta2, add2, eps, debias1, debias2, clamp;
+    Averages<T> averages;
+    T lr, weight_decay, eps, debias1, debias2, clamp;
     bool adam;
   };
 
@@ -41,10 +44,8 @@ struct lamb {
     Scalars<T> c{};
     c.lr = T(h[lr]);
     c.weight_decay = T(h[weight_decouple] != 0 ? h[weight_decay] : 0);
-    c.beta1 = T(h[beta1]);
-    c.add1 = T(h[grad_averaging] != 0 ? 1 - h[beta1] : 1);
-    c.beta2 = T(h[beta2]);
-    c.add2 = T(1 - h[beta2]);
+    c.averages = averages<T>(h);
+    if (h[grad_averaging] == 0) c.averages.add1 = 1;
     c.eps = T(h[eps]);
     c.debias1 = T(correct && h[adam_debias] == 0 ? 1 / correction(h[beta1], t) : 1);
     c.debias2 = T(correct ? 1 / correction(h[beta2], t) : 1);
@@ -55,7 +56,7 @@ struct lamb {
 
   template <class T, class State>
   OPTIM_FN static void specialize(Scalars<T>& c, const State&, const TensorFacts& tensor) {
-    c.add1 *= T(tensor.adanorm);
+    c.averages.add1 *= T(tensor.adanorm);
   }
 
   template <class T, class State>
@@ -73,8 +74,7 @@ struct lamb {
 
   template <class T, class State>
   OPTIM_FN static Terms<sum_count> gather(T p, T g, State& s, const Scalars<T>& c) {
-    s[exp_avg] = c.beta1 * s[exp_avg] + c.add1 * g;
-    s[exp_avg_sq] = c.beta2 * s[exp_avg_sq] + c.add2 * (g * g);
+    c.averages.advance(g, s);
     const T u = direction(p, s, c);
     return {{product(p, p), product(u, u)}};
   }
@@ -89,7 +89,7 @@ struct lamb {
     double a = std::sqrt(tensor[param_sq]);
     if (c.clamp > 0 && a > c.clamp) a = c.clamp;
     const double b = std::sqrt(tensor[direction_sq]);
-    return {T(c.lr * (a > 0 && b > 0 && !c.adam ? a / b : 1))};
+    return {T(c.lr * (c.adam ? 1 : trust_ratio(a, b)))};
   }
 
   template <class T, class State>

@@ -6,10 +6,12 @@
 
 namespace optim::rules {
 
+inline namespace nero_tags {
 OPTIM_HYPER(beta, range::half_open(0, 1), "Decay rate of the squared norm of a unit's gradient.");
 OPTIM_HYPER(constraints, range::boolean(), "Keep rows of weights centred with norm 1.");
 OPTIM_SLOT(exp_avg_sq, unit, zero, none, "Moving average of the squared norm of a unit's gradient.");
 OPTIM_SLOT(scale, scalar, zero, none, "Mean norm of the units before the first step.");
+}  // namespace nero_tags
 
 struct nero {
   struct init;

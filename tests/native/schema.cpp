@@ -23,6 +23,7 @@ Hyper parse_hyper(const json& j) {
   h.minimum_open = j.at("minimum_open").get<bool>();
   h.maximum_open = j.at("maximum_open").get<bool>();
   h.words = j.at("words").get<std::vector<std::string>>();
+  if (!j.at("like").is_null()) h.like = j.at("like").get<std::string>();
   h.doc = j.at("doc").get<std::string>();
   return h;
 }
@@ -68,6 +69,13 @@ std::string label(const Hyper& h, double value) {
 }
 
 }  // namespace
+
+std::vector<double> Rule::completed(std::vector<double> row) const {
+  for (size_t i = 0; i < hypers.size(); ++i) {
+    if (!hypers[i].like.empty() && row[i] == 0) row[i] = row[static_cast<size_t>(index_of(hypers[i].like))];
+  }
+  return row;
+}
 
 int Rule::index_of(const std::string& hyper) const {
   for (size_t i = 0; i < hypers.size(); ++i) {

@@ -16,6 +16,7 @@ struct Hyper {
   bool maximum_open = false;
   std::string kind;  // real, integer, boolean, word
   std::vector<std::string> words;
+  std::string like;  // the hyper whose value in a new plan 0 stands for; empty: 0 is 0
   std::string doc;
 };
 
@@ -39,6 +40,7 @@ struct Rule {
 
   int index_of(const std::string& hyper) const;  // -1: there is none of that name
   std::vector<double> defaults() const;
+  std::vector<double> completed(std::vector<double> row) const;  // as a new plan has it
 };
 
 // Every registered rule, in the order of the document.

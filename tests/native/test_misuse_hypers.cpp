@@ -63,7 +63,7 @@ TEST_P(MisuseHypers, OutOfRange) {
           refused(optim_plan_set_hypers(session.plan(), 1, bad.hypers[1].data(), count), {rule().name, h.name}));
       std::vector<double> row(rule().hypers.size());
       check(optim_plan_get_hypers(session.plan(), 1, row.data(), static_cast<int64_t>(row.size())));
-      EXPECT_EQ(row, spec.hypers[1]) << "a refused value was kept";
+      EXPECT_EQ(row, rule().completed(spec.hypers[1])) << "a refused value was kept";
     }
   }
   EXPECT_TRUE(equal(before, session.snapshot()));
@@ -105,8 +105,27 @@ TEST_P(MisuseHypers, ShortRows) {
     spec.hypers[0].resize(given);
     Session session(engine_, spec);
     check(optim_plan_get_hypers(session.plan(), 0, row.data(), static_cast<int64_t>(row.size())));
-    EXPECT_EQ(row, rule().defaults());
+    EXPECT_EQ(row, rule().completed(rule().defaults()));
   }
+}
+
+// A 0 that stands for another hyper-parameter does so in a new plan, and keeps what it stood for later.
+TEST_P(MisuseHypers, ZeroStandsForAnother) {
+  Session session(engine_, {rule().name, {{{3}}}, {rule().defaults()}});
+  const std::vector<double> made = rule().completed(rule().defaults());
+  const int64_t count = static_cast<int64_t>(made.size());
+  std::vector<double> row = rule().defaults();
+  for (const Hyper& h : rule().hypers) {
+    if (!h.like.empty())
+      row = with(rule(), row, h.like, rule().defaults()[static_cast<size_t>(rule().index_of(h.like))] / 2);
+  }
+  check(optim_plan_set_hypers(session.plan(), 0, row.data(), count));
+  std::vector<double> expected = row, actual(row.size());
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (!rule().hypers[i].like.empty()) expected[i] = made[i];
+  }
+  check(optim_plan_get_hypers(session.plan(), 0, actual.data(), count));
+  EXPECT_EQ(actual, expected);
 }
 
 TEST_P(MisuseHypers, CallsThemselves) {

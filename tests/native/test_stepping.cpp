@@ -221,7 +221,7 @@ TEST_P(Stepping, LiveHypers) {
   Session session(engine_, spec);
   const Snapshot middle = run(session, 2);
   std::vector<double>& row = spec.hypers[0];
-  row = with(rule(), with(rule(), row, "lr", 0.3), "weight_decay", 0.01);
+  row = with(rule(), with(rule(), rule().completed(row), "lr", 0.3), "weight_decay", 0.01);
   check(optim_plan_set_hypers(session.plan(), 0, row.data(), static_cast<int64_t>(row.size())));
   session.train(3, 4);
   Session made(engine_, spec);
@@ -248,16 +248,17 @@ TEST_P(Stepping, LiveHypersThatDecideStates) {
   for (const Variant& variant : accepted_variants(engine_, rule())) {
     SCOPED_TRACE(variant.name);
     Session session(engine_, plain);
-    const int64_t count = static_cast<int64_t>(variant.hypers.size());
-    const optim_status status = optim_plan_set_hypers(session.plan(), 0, variant.hypers.data(), count);
-    std::vector<double> row(variant.hypers.size());
+    const std::vector<double> hypers = rule().completed(variant.hypers);
+    const int64_t count = static_cast<int64_t>(hypers.size());
+    const optim_status status = optim_plan_set_hypers(session.plan(), 0, hypers.data(), count);
+    std::vector<double> row(hypers.size());
     check(optim_plan_get_hypers(session.plan(), 0, row.data(), count));
-    if (slot_names(Session(engine_, spec_of(variant.hypers))) == names) {
+    if (slot_names(Session(engine_, spec_of(hypers))) == names) {
       EXPECT_EQ(status, OPTIM_OK) << optim_last_error();
-      EXPECT_EQ(row, variant.hypers);
+      EXPECT_EQ(row, hypers);
     } else {
       EXPECT_NE(status, OPTIM_OK);
-      EXPECT_EQ(row, plain.hypers[0]);
+      EXPECT_EQ(row, rule().completed(plain.hypers[0]));
     }
   }
 }

@@ -165,13 +165,9 @@ void apply(const Piece& piece) {
       T p, g;
       StateOf<Rule, T> s;
       loop.load(i, p, g, s);
-      if constexpr (apply_writes_state<Rule>) {
-        Rule::apply(p, g, s, loop.scalars, factors);
-        loop.state.store(s, i);
-      } else {
-        Rule::apply(p, g, static_cast<const StateOf<Rule, T>&>(s), loop.scalars, factors);
-      }
+      Rule::apply(p, g, s, loop.scalars, factors);
       loop.param[i] = p;
+      if constexpr (apply_writes_state<Rule>) loop.state.store(s, i);
     });
   }
 }

@@ -115,7 +115,7 @@ __device__ __forceinline__ void widen(const Raw<double>& raw, DType, double (&va
 __device__ __forceinline__ void widen(const Raw<float>& raw, DType dtype, float (&value)[chunk]) {
   if (dtype == DType::f32) {
 #pragma unroll
-    for (int j = 0; j < chunk; ++j) value[j] = float_of_bits(raw.word[j]);
+    for (int j = 0; j < chunk; ++j) value[j] = bit_cast<float>(raw.word[j]);
   } else if (dtype == DType::bf16) {
 #pragma unroll
     for (int j = 0; j < chunk; ++j)
@@ -138,7 +138,7 @@ __device__ __forceinline__ void narrow(const double (&value)[chunk], DType, Raw<
 __device__ __forceinline__ void narrow(const float (&value)[chunk], DType dtype, Raw<float>& raw) {
   if (dtype == DType::f32) {
 #pragma unroll
-    for (int j = 0; j < chunk; ++j) raw.word[j] = bits_of_float(value[j]);
+    for (int j = 0; j < chunk; ++j) raw.word[j] = bit_cast<std::uint32_t>(value[j]);
     return;
   }
 #pragma unroll

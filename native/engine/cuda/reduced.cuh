@@ -242,12 +242,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
       --left;
       StateOf<Rule, T> s;
       state.get(j, s);
-      if constexpr (apply_writes_state<Rule>) {
-        Rule::apply(p[j], g[j], s, scalars, static_cast<const Factors&>(factors));
-        state.put(j, s);
-      } else {
-        Rule::apply(p[j], g[j], static_cast<const StateOf<Rule, T>&>(s), scalars, static_cast<const Factors&>(factors));
-      }
+      Rule::apply(p[j], g[j], s, scalars, static_cast<const Factors&>(factors));
+      if constexpr (apply_writes_state<Rule>) state.put(j, s);
     }
     if (context.looks_ahead) {
       look_ahead<Rule, T>(step, tensor, at, p, state);
@@ -256,8 +252,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
         if (pulls_back) store_values(state.value[moment], tensor.element[moment], at.first, at.count);
       }
     }
-    if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
     store_values(p, tensor.param, at.first, at.count);
+    if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
   }
 }
 

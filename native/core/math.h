@@ -1,0 +1,146 @@
+// Functions that every library computes in its own way, here of + - * / and bit operations alone, for float and double:
+// loops over them vectorize, and every instruction set and device gets the same bits. NaN stays NaN.
+#pragma once
+
+#include "core/bits.h"
+
+namespace optim::math {
+
+// A floating-point type: its format, and what the functions below take from it.
+template <class T>
+struct Format;
+
+template <>
+struct Format<float> {
+  using Bits = std::uint32_t;
+  static constexpr int fraction_bits = 23, exponent_bits = 8, exponent_bias = 127;
+  static constexpr float whole = 0x1p23f;                                 // numbers from here on are whole
+  static constexpr float ln2_hi = 0x1.63p-1f, ln2_lo = -0x1.bd0106p-13f;  // hi times any exponent is exact
+  static constexpr float exp_zero = -104, exp_infinite = 89;              // where exp has become 0 and infinity
+  static constexpr float lift = 0x1p24f, lift_root = 0x1p8f;              // makes subnormal numbers normal; cube root
+  static constexpr int exp_terms = 8, atanh_terms = 5, cbrt_rounds = 1;
+};
+
+template <>
+struct Format<double> {
+  using Bits = std::uint64_t;
+  static constexpr int fraction_bits = 52, exponent_bits = 11, exponent_bias = 1023;
+  static constexpr double whole = 0x1p52;
+  static constexpr double ln2_hi = 0x1.62e42feep-1, ln2_lo = 0x1.a39ef35793c76p-33;
+  static constexpr double exp_zero = -746, exp_infinite = 710;
+  static constexpr double lift = 0x1p54, lift_root = 0x1p18;
+  static constexpr int exp_terms = 14, atanh_terms = 11, cbrt_rounds = 2;
+};
+
+template <class T>
+using Bits = typename Format<T>::Bits;
+
+template <class T>
+OPTIM_FN Bits<T> bits_of(T x) {
+  return bit_cast<Bits<T>>(x);
+}
+
+// 2^(biased - exponent_bias), or infinity for the largest biased exponent.
+template <class T>
+OPTIM_FN T power_of_two(Bits<T> biased) {
+  return bit_cast<T>(biased << Format<T>::fraction_bits);
+}
+
+template <class T>
+OPTIM_FN T magnitude(T x) {
+  return bit_cast<T>(bits_of(x) << 1 >> 1);
+}
+
+// The first terms of a power series whose coefficients are Coefficient::at(k).
+template <class Coefficient, int Terms, int K = 0, class T>
+OPTIM_FN T series(T x) {
+  constexpr T c = T(Coefficient::at(K));
+  if constexpr (K + 1 == Terms) {
+    return c;
+  } else {
+    return c + x * series<Coefficient, Terms, K + 1>(x);
+  }
+}
+
+struct InverseFactorial {
+  static constexpr double at(int k) { return k == 0 ? 1 : at(k - 1) / k; }
+};
+struct InverseOdd {
+  static constexpr double at(int k) { return 1.0 / (2 * k + 3); }
+};
+
+// The exponential function.
+template <class T>
+OPTIM_FN T exp(T x) {
+  using F = Format<T>;
+  constexpr T log2_e = T(0x1.71547652b82fep+0);
+  constexpr T rounding = T(1.5) * F::whole;  // a small number added to it is rounded, and the last bits hold the result
+  x = x < F::exp_zero ? F::exp_zero : x;
+  x = x > F::exp_infinite ? F::exp_infinite : x;
+
+  // x = n ln2 + r with |r| <= ln2 / 2, exp(x) = 2^n exp(r)
+  const T rounded = x * log2_e + rounding;
+  const T n = rounded - rounding;
+  const T r = (x - n * F::ln2_hi) - n * F::ln2_lo;
+  const T y = series<InverseFactorial, F::exp_terms>(r);
+
+  // 2^n as two factors: it may leave the range although the result does not.
+  const Bits<T> biased = bits_of(rounded) - bits_of(rounding) + 2 * F::exponent_bias;
+  const Bits<T> half = biased >> 1;
+  return y * power_of_two<T>(half) * power_of_two<T>(biased - half);
+}
+
+// log(1 + x) for 0 <= x <= 1.
+template <class T>
+OPTIM_FN T log1p(T x) {
+  // 1 + x, or half of it, as 1 + f = (1 + s) / (1 - s): its logarithm is 2 s (1 + s^2/3 + s^4/5 + ...), 2 s = f - s f.
+  const bool halve = x > T(0.5);
+  const T f = halve ? (x - 1) * T(0.5) : x;
+  const T s = f / (2 + f);
+  const T rest = 2 * (s * s) * series<InverseOdd, Format<T>::atanh_terms>(s * s);
+  return (halve ? T(0x1.62e42fefa39efp-1) : T(0)) + (f - s * (f - rest));
+}
+
+// log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.
+template <class T>
+OPTIM_FN T softplus(T x, T beta) {
+  return (x > 0 ? x : T(0)) + log1p(exp(-beta * magnitude(x))) / beta;
+}
+
+// x^(-1/3) to 4 percent, for positive x: the bits of a number are close to its logarithm.
+template <class T>
+OPTIM_FN T rough_inverse_cbrt(T x) {
+  using F = Format<T>;
+  // The bits but for the last ones, as a whole number of type T, so that they can be multiplied by 1/3.
+  constexpr int last = F::exponent_bits + 1;
+  const T leading = bit_cast<T>(bits_of(x) >> last | bits_of(F::whole)) - F::whole;
+  // 0.051 makes the largest errors below and above equal.
+  constexpr double one = static_cast<double>(Bits<T>(1) << (F::fraction_bits - last));  // an octave
+  constexpr T bias = T(4.0 / 3 * (F::exponent_bias - 0.051) * one);
+  return bit_cast<T>(bits_of(F::whole + (bias - leading * T(1.0 / 3))) << last);
+}
+
+// The cube root.
+template <class T>
+OPTIM_FN T cbrt(T x) {
+  using F = Format<T>;
+  const T size = magnitude(x);
+  const bool small = size < 1;
+  const T a = small ? size * F::lift : size;
+
+  // With e = 1 - a z^3, the root of 1/a is z (1 - e)^(-1/3) = z (1 + e/3 + 2/9 e^2 + 14/81 e^3 + ...).
+  T z = rough_inverse_cbrt(a);
+  for (int i = 0; i < F::cbrt_rounds; ++i) {
+    const T e = 1 - a * z * z * z;
+    z = z + z * e * (T(1.0 / 3) + e * (T(2.0 / 9) + e * T(14.0 / 81)));
+  }
+  // One step of Newton's for the root itself; halves, because its cube may round beyond the range.
+  const T rough = a * z * z;
+  const T difference = a * T(0.5) - rough * T(0.5) * rough * rough;
+  const T root = (rough + difference * (z * z) * T(2.0 / 3)) * (small ? 1 / F::lift_root : T(1));
+
+  const T result = size < power_of_two<T>(2 * F::exponent_bias + 1) ? root : size;  // infinity stays, and NaN
+  return bit_cast<T>(bits_of(result) | (bits_of(x) ^ bits_of(size)));
+}
+
+}  // namespace optim::math
