@@ -15,14 +15,6 @@ HypersOf<Rule> hypers_from(const double* values) {
 
 namespace detail {
 
-template <class... Tag>
-std::vector<HyperInfo> describe_hypers(const Hypers<Tag...>& defaults) {
-  std::vector<HyperInfo> infos;
-  std::size_t i = 0;
-  (infos.push_back({Tag::name, Tag::doc, Tag::allowed, defaults.value[i++]}), ...);
-  return infos;
-}
-
 template <class Rule>
 std::vector<SlotInfo> describe_slots() {
   std::vector<SlotInfo> infos(SlotsOf<Rule>::count);
@@ -103,7 +95,7 @@ RuleInfo describe(const char* name) {
   info.listed = is_listed<Rule>;
   info.writes_gradient = writes_gradient<Rule>;
   info.shape = is_matrix<Rule> ? Shape::matrix : is_reduced<Rule> ? Shape::reduced : Shape::elementwise;
-  info.hypers = detail::describe_hypers(Rule::hypers);
+  info.hypers = describe_hypers(Rule::hypers);
   info.slots = detail::describe_slots<Rule>();
   if constexpr (has_needs<Rule>) info.needs.assign(std::begin(Rule::needs), std::end(Rule::needs));
   info.second_moment = S::second_moment();

@@ -2,6 +2,8 @@
 // defaults, as `hypers(lr = 1e-3, beta1 = 0.9)`, and reads a value as `h[beta1]`.
 #pragma once
 
+#include <limits>
+
 #include "core/config.h"
 #include "core/range.h"
 
@@ -16,6 +18,9 @@ template <class Self>
 struct HyperTag {
   constexpr Default<Self> operator=(double value) const { return {value}; }
 };
+
+// The default of a hyper-parameter whose value must be given.
+constexpr double no_default = std::numeric_limits<double>::quiet_NaN();
 
 #define OPTIM_HYPER(NAME, RANGE, DOC)                 \
   struct NAME##_hyper : HyperTag<NAME##_hyper> {      \
@@ -96,6 +101,12 @@ OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the s
 OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).");
 OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving average that is rectified.");
 OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
+OPTIM_HYPER(num_iterations, range::integer(1), "Number of steps of the whole training.");
+OPTIM_HYPER(num_warm_up_iterations, range::integer(-1),
+            "Number of steps of the warm-up; -1 derives it from beta2 and num_iterations.");
+OPTIM_HYPER(num_warm_down_iterations, range::integer(-1),
+            "Number of steps of the warm-down; -1 takes the last 28% of num_iterations.");
+OPTIM_HYPER(warm_down_min_lr, range::at_least(0), "Learning rate that the warm-down does not go below.");
 OPTIM_HYPER(clamp, range::at_least(0), "Largest parameter norm in the trust ratio; 0 does not limit it.");
 
 }  // namespace optim

@@ -10,22 +10,6 @@
 namespace optim {
 namespace {
 
-std::string allowed_values(const Range& range) {
-  switch (range.kind) {
-    case Kind::boolean: return "0 or 1";
-    case Kind::word: {
-      std::string words;
-      for (int i = 0; i < Range::max_words && range.words[i] != nullptr; ++i) {
-        words += message(i == 0 ? "" : ", ", i, " (", range.words[i], ")");
-      }
-      return words;
-    }
-    case Kind::integer: return message("whole numbers from ", range.minimum);
-    case Kind::real: break;
-  }
-  return message(range.minimum_open ? "(" : "[", range.minimum, ", ", range.maximum, range.maximum_open ? ")" : "]");
-}
-
 bool any_group(const Plan& plan, bool (*wants)(const GradientOptions&)) {
   return std::any_of(plan.hypers().begin(), plan.hypers().end(),
                      [&](const HyperRow& hypers) { return wants(plan.rule().gradient_options(hypers.data())); });

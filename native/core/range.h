@@ -18,8 +18,8 @@ struct Range {
   constexpr bool contains(double value) const {
     const bool above = minimum_open ? value > minimum : value >= minimum;
     const bool below = maximum_open ? value < maximum : value <= maximum;
-    const bool whole = kind == Kind::real || value == static_cast<double>(static_cast<long long>(value));
-    return above && below && whole;  // false for NaN
+    if (!above || !below) return false;  // NaN too
+    return kind == Kind::real || value == static_cast<double>(static_cast<long long>(value));
   }
 };
 

@@ -8,8 +8,8 @@
 
 #include "core/extent.h"
 #include "core/gradient.h"
+#include "core/hyper_info.h"
 #include "core/program.h"
-#include "core/range.h"
 #include "core/rule.h"
 #include "core/slot.h"
 
@@ -20,13 +20,6 @@ constexpr int max_hypers = 32;
 constexpr int max_sums = 8;               // of one reduced rule
 constexpr std::size_t max_scalars = 256;  // bytes of Scalars<double>
 constexpr std::size_t max_factors = 64;   // bytes of Factors<double>
-
-struct HyperInfo {
-  const char* name;
-  const char* doc;
-  Range range;
-  double default_value;
-};
 
 enum class Shape { elementwise, reduced, matrix };
 

@@ -9,13 +9,14 @@ namespace optim_test {
 
 struct Hyper {
   std::string name;
-  double default_value = 0;
+  double default_value = 0;  // NaN: there is none
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   bool minimum_open = false;
   bool maximum_open = false;
   std::string kind;  // real, integer, boolean, word
   std::vector<std::string> words;
+  bool variadic = false;  // the rest of a row of values
   std::string doc;
 };
 
@@ -44,6 +45,16 @@ struct Rule {
 // Every registered rule, in the order of the document.
 const std::vector<Rule>& rules();
 const Rule* find_rule(const std::string& name);  // nullptr: not registered
+
+struct Schedule {
+  std::string name;
+  std::string title;
+  std::string paper;
+  std::string url;
+  std::string summary;
+  std::vector<Hyper> hypers;
+};
+const std::vector<Schedule>& schedules();
 
 // A row of defaults with one value per named hyper changed; a name the rule does not have is ignored.
 std::vector<double> with(const Rule& rule, std::vector<double> row, const std::string& hyper, double value);
