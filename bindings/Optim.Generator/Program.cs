@@ -17,7 +17,7 @@ var library = new Option<string?>("--library")
     Description = "Native library whose schema is read (default: OPTIM_LIBRARY, then artifacts/lib).",
 };
 var command = new RootCommand(
-    "Generates the C# interop, options and optimizer classes from optim.h and the native library's schema."
+    "Generates the C# interop, options, optimizer and schedule classes from optim.h and the native library's schema."
 )
 {
     check,
@@ -42,12 +42,14 @@ static int Generate(bool check, string? output, string? library)
 {
     var root = Repository.Find();
     var header = ClangHeaderReader.Read(Path.Combine(root, Repository.Header), Names.Prefix);
-    var rules = SchemaLibrary.Read(Path.GetFullPath(library ?? Repository.DefaultLibrary(root)));
+    var (rules, schedules) = SchemaLibrary.Read(Path.GetFullPath(library ?? Repository.DefaultLibrary(root)));
     var files = new FileSet();
     InteropFiles.Write(header, files);
     HelperFiles.Write(header, files);
     RuleFiles.Write(rules, files);
+    ScheduleFiles.Write(schedules, files);
     files.AddAt("docs/optimizers.md", DocsFile.Text(rules));
+    files.AddAt("docs/schedules.md", DocsFile.Text(schedules));
 
     var target = Path.GetFullPath(output ?? root);
     var stale = check ? files.Stale(target) : files.Write(target);

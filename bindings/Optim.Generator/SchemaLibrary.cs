@@ -5,7 +5,7 @@ namespace Optim.Generator;
 /// <summary>Reads the schema out of a built native library.</summary>
 internal static unsafe class SchemaLibrary
 {
-    public static IReadOnlyList<RuleSchema> Read(string path)
+    public static (IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules) Read(string path)
     {
         if (!NativeLibrary.TryLoad(path, out var library))
         {
@@ -18,6 +18,6 @@ internal static unsafe class SchemaLibrary
         }
 
         var json = Marshal.PtrToStringUTF8((nint)((delegate* unmanaged<byte*>)function)());
-        return [.. SchemaReader.Read(json ?? "").OrderBy(rule => rule.Name, StringComparer.Ordinal)];
+        return SchemaReader.Read(json ?? "");
     }
 }

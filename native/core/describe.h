@@ -15,20 +15,6 @@ HypersOf<Rule> hypers_from(const double* values) {
 
 namespace detail {
 
-template <class... Tag>
-std::vector<HyperInfo> describe_hypers(const Hypers<Tag...>& defaults) {
-  std::vector<HyperInfo> infos;
-  std::size_t i = 0;
-  (infos.push_back({Tag::name, Tag::doc, Tag::allowed, defaults.value[i++], -1}), ...);
-  for (i = 0; i < infos.size(); ++i) {
-    if (defaults.like[i] == nullptr) continue;
-    const std::string like = defaults.like[i];
-    infos[i].like = 0;
-    while (infos[infos[i].like].name != like) ++infos[i].like;
-  }
-  return infos;
-}
-
 template <class Rule>
 std::vector<SlotInfo> describe_slots() {
   std::vector<SlotInfo> infos(SlotsOf<Rule>::count);
@@ -112,7 +98,7 @@ RuleInfo describe(const char* name) {
   info.listed = is_listed<Rule>;
   info.writes_gradient = writes_gradient<Rule>;
   info.shape = is_matrix<Rule> ? Shape::matrix : is_reduced<Rule> ? Shape::reduced : Shape::elementwise;
-  info.hypers = detail::describe_hypers(Rule::hypers);
+  info.hypers = describe_hypers(Rule::hypers);
   info.slots = detail::describe_slots<Rule>();
   info.slow_params = -1;
   info.alternating = alternation<Rule>();

@@ -3,6 +3,8 @@
 // and 0 stands for the value of lr when the plan is made.
 #pragma once
 
+#include <limits>
+
 #include "core/config.h"
 #include "core/range.h"
 
@@ -22,6 +24,9 @@ struct HyperTag {
     return {0, Other::name};
   }
 };
+
+// The default of a hyper-parameter whose value must be given.
+constexpr double no_default = std::numeric_limits<double>::quiet_NaN();
 
 #define OPTIM_HYPER(NAME, RANGE, DOC)                 \
   struct NAME##_hyper : HyperTag<NAME##_hyper> {      \
@@ -115,6 +120,12 @@ OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving 
 OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
 OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");
 OPTIM_HYPER(wd_ratio, range::closed(0, 1), "Factor on the weight decay of projected steps.");
+OPTIM_HYPER(num_iterations, range::integer(0), "Number of steps of the whole training; 0 = without end.");
+OPTIM_HYPER(num_warm_up_iterations, range::integer(-1),
+            "Number of steps of the warm-up; -1 derives it from beta2 and num_iterations.");
+OPTIM_HYPER(num_warm_down_iterations, range::integer(-1),
+            "Number of steps of the warm-down; -1 takes the last 28% of num_iterations.");
+OPTIM_HYPER(warm_down_min_lr, range::at_least(0), "Learning rate that the warm-down does not go below.");
 OPTIM_HYPER(clamp, range::at_least(0), "Largest parameter norm in the trust ratio; 0 does not limit it.");
 
 }  // namespace optim

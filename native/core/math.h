@@ -17,6 +17,7 @@ struct Format<float> {
   static constexpr float whole = 0x1p23f;                                 // numbers from here on are whole
   static constexpr float ln2_hi = 0x1.63p-1f, ln2_lo = -0x1.bd0106p-13f;  // hi times any exponent is exact
   static constexpr float exp_zero = -104, exp_infinite = 89;              // where exp has become 0 and infinity
+  static constexpr Bits root_half = 0x3f3504f3;                            // the bits of the root of 1/2
   static constexpr float lift = 0x1p24f, lift_root = 0x1p8f;              // makes subnormal numbers normal; cube root
   static constexpr int exp_terms = 8, atanh_terms = 5, cbrt_rounds = 1;
 };
@@ -28,6 +29,7 @@ struct Format<double> {
   static constexpr double whole = 0x1p52;
   static constexpr double ln2_hi = 0x1.62e42feep-1, ln2_lo = 0x1.a39ef35793c76p-33;
   static constexpr double exp_zero = -746, exp_infinite = 710;
+  static constexpr Bits root_half = 0x3fe6a09e667f3bcd;
   static constexpr double lift = 0x1p54, lift_root = 0x1p18;
   static constexpr int exp_terms = 14, atanh_terms = 11, cbrt_rounds = 2;
 };
@@ -99,6 +101,30 @@ OPTIM_FN T log1p(T x) {
   const T s = f / (2 + f);
   const T rest = 2 * (s * s) * series<InverseOdd, Format<T>::atanh_terms>(s * s);
   return (halve ? T(0x1.62e42fefa39efp-1) : T(0)) + (f - s * (f - rest));
+}
+
+// The natural logarithm of a finite positive number; subnormal numbers are taken for the smallest normal one.
+template <class T>
+OPTIM_FN T log(T x) {
+  using F = Format<T>;
+  constexpr Bits<T> one = static_cast<Bits<T>>(F::exponent_bias) << F::fraction_bits;
+  constexpr Bits<T> root_half = F::root_half;
+  const T smallest = power_of_two<T>(1);
+  const Bits<T> bits = bits_of(x > smallest ? x : smallest) + (one - root_half);
+  // x = 2^n m with m between the roots of 1/2 and 2; log m = 2 atanh(s).
+  const T n = static_cast<T>(static_cast<std::int32_t>(bits >> F::fraction_bits) - F::exponent_bias);
+  const T m = bit_cast<T>((bits & ((Bits<T>(1) << F::fraction_bits) - 1)) + root_half);
+  const T s = (m - 1) / (m + 1);
+  const T rest = 2 * (s * s) * s * series<InverseOdd, F::atanh_terms>(s * s);
+  return n * F::ln2_hi + (n * F::ln2_lo + (2 * s + rest));
+}
+
+// x^e for x >= 0 and 0 < e <= 1. In double for float too: an error of the logarithm grows by its size.
+template <class T>
+OPTIM_FN T power(T x, T e) {
+  const double size = static_cast<double>(x);
+  const T result = x == 0 ? T(0) : T(exp(static_cast<double>(e) * log(size)));
+  return size - size == 0 ? result : x;  // infinity stays, and NaN
 }
 
 // log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.

@@ -10,22 +10,6 @@
 namespace optim {
 namespace {
 
-std::string allowed_values(const Range& range) {
-  switch (range.kind) {
-    case Kind::boolean: return "0 or 1";
-    case Kind::word: {
-      std::string words;
-      for (int i = 0; i < Range::max_words && range.words[i] != nullptr; ++i) {
-        words += message(i == 0 ? "" : ", ", i, " (", range.words[i], ")");
-      }
-      return words;
-    }
-    case Kind::integer: return message("whole numbers from ", range.minimum);
-    case Kind::real: break;
-  }
-  return message(range.minimum_open ? "(" : "[", range.minimum, ", ", range.maximum, range.maximum_open ? ")" : "]");
-}
-
 // Puts in what a 0 stands for: of a new plan, the value of another hyper-parameter; later the value it has had since.
 void complete(const RuleInfo& rule, HyperRow& hypers, const HyperRow* before) {
   for (std::size_t i = 0; i < rule.hypers.size(); ++i) {

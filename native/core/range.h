@@ -18,8 +18,8 @@ struct Range {
   constexpr bool contains(double value) const {
     const bool above = minimum_open ? value > minimum : value >= minimum;
     const bool below = maximum_open ? value < maximum : value <= maximum;
-    const bool whole = kind == Kind::real || value == static_cast<double>(static_cast<long long>(value));
-    return above && below && whole;  // false for NaN
+    if (!above || !below) return false;  // NaN too
+    return kind == Kind::real || value == static_cast<double>(static_cast<long long>(value));
   }
 };
 
@@ -31,6 +31,7 @@ constexpr Range above(double minimum) { return {Kind::real, minimum, unbounded, 
 constexpr Range closed(double minimum, double maximum) { return {Kind::real, minimum, maximum, false, false, {}}; }
 constexpr Range open(double minimum, double maximum) { return {Kind::real, minimum, maximum, true, true, {}}; }
 constexpr Range half_open(double minimum, double maximum) { return {Kind::real, minimum, maximum, false, true, {}}; }
+constexpr Range half_open_below(double minimum, double maximum) { return {Kind::real, minimum, maximum, true, false, {}}; }
 constexpr Range integer(double minimum) { return {Kind::integer, minimum, 9007199254740991.0, false, false, {}}; }
 constexpr Range boolean() { return {Kind::boolean, 0, 1, false, false, {}}; }
 

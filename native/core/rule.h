@@ -41,6 +41,7 @@
 #include "core/extent.h"
 #include "core/gradient.h"
 #include "core/hyper.h"
+#include "core/layout.h"
 #include "core/program.h"
 #include "core/slot.h"
 

@@ -8,8 +8,8 @@
 
 #include "core/extent.h"
 #include "core/layout.h"
+#include "core/hyper_info.h"
 #include "core/program.h"
-#include "core/range.h"
 #include "core/rule.h"
 #include "core/slot.h"
 #include "helpers/group_options.h"
@@ -21,14 +21,6 @@ constexpr int max_hypers = 32;
 constexpr int max_sums = 8;               // of one reduced rule
 constexpr std::size_t max_scalars = 256;  // bytes of Scalars<double>
 constexpr std::size_t max_factors = 64;   // bytes of Factors<double>
-
-struct HyperInfo {
-  const char* name;
-  const char* doc;
-  Range range;
-  double default_value;
-  int like;  // index of the hyper-parameter whose value 0 stands for; -1: 0 is 0
-};
 
 enum class Shape { elementwise, reduced, matrix };
 

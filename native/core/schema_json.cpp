@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/registry.h"
+#include "core/schedule_registry.h"
 
 namespace optim {
 namespace {
@@ -10,21 +11,22 @@ using Json = nlohmann::ordered_json;
 
 Json bound(double value) { return std::isinf(value) ? Json(nullptr) : Json(value); }
 
-Json hyper_json(const HyperInfo& hyper, const RuleInfo& rule) {
+Json hyper_json(const HyperInfo& hyper, const std::vector<HyperInfo>& all, bool variadic = false) {
   static const char* const kinds[] = {"real", "integer", "boolean", "word"};
   Json words = Json::array();
   for (const char* word : hyper.range.words) {
     if (word != nullptr) words.push_back(word);
   }
   return {{"name", hyper.name},
-          {"default", hyper.default_value},
+          {"default", std::isnan(hyper.default_value) ? Json(nullptr) : Json(hyper.default_value)},
           {"minimum", bound(hyper.range.minimum)},
           {"maximum", bound(hyper.range.maximum)},
           {"minimum_open", hyper.range.minimum_open},
           {"maximum_open", hyper.range.maximum_open},
           {"kind", kinds[static_cast<int>(hyper.range.kind)]},
           {"words", words},
-          {"like", hyper.like < 0 ? Json(nullptr) : Json(rule.hypers[hyper.like].name)},
+          {"like", hyper.like < 0 ? Json(nullptr) : Json(all[static_cast<std::size_t>(hyper.like)].name)},
+          {"variadic", variadic},
           {"doc", hyper.doc}};
 }
 
@@ -43,7 +45,7 @@ Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
 Json rule_json(const RuleInfo& rule) {
   static const char* const shapes[] = {"elementwise", "reduced", "matrix"};
   Json hypers = Json::array();
-  for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper, rule));
+  for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper, rule.hypers));
   Json slots = Json::array();
   Json needs = Json::array();
   for (const SlotInfo& slot : rule.slots) {
@@ -58,6 +60,15 @@ Json rule_json(const RuleInfo& rule) {
           {"needs", needs}, {"hypers", hypers},        {"slots", slots}};
 }
 
+Json schedule_json(const ScheduleInfo& schedule) {
+  Json hypers = Json::array();
+  for (const HyperInfo& hyper : schedule.hypers) {
+    hypers.push_back(hyper_json(hyper, schedule.hypers, schedule.variadic && &hyper == &schedule.hypers.back()));
+  }
+  return {{"name", schedule.name}, {"title", schedule.title},     {"paper", schedule.paper},
+          {"url", schedule.url},   {"summary", schedule.summary}, {"hypers", hypers}};
+}
+
 }  // namespace
 
 const std::string& schema_json() {
@@ -66,7 +77,9 @@ const std::string& schema_json() {
     for (const RuleInfo& rule : registry()) {
       if (rule.listed) rules.push_back(rule_json(rule));
     }
-    return Json{{"format", "optim-schema-1"}, {"rules", rules}}.dump(1);
+    Json schedules = Json::array();
+    for (const ScheduleInfo& schedule : schedule_registry()) schedules.push_back(schedule_json(schedule));
+    return Json{{"format", "optim-schema-1"}, {"rules", rules}, {"schedules", schedules}}.dump(1);
   }();
   return text;
 }

@@ -24,6 +24,13 @@ struct ranger : radam {
                     fixed_decay = false, alpha = 0.5, k = 6, n_sma_threshold = 5, degenerated_to_sgd = true, use_gc = true,
                     gc_conv_only = false, adam_debias = false, maximize = false);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, slow_buffer);
+
+  template <class T, class H>
+  OPTIM_FN static Scalars<T> prepare(const H& h, double t) {
+    Scalars<T> c = radam::prepare<T>(h, t);
+    c.decay = T(1 - decay_rate(h));  // also at steps that RAdam skips
+    return c;
+  }
 };
 
 }  // namespace optim::rules

@@ -27,6 +27,30 @@ public sealed class CatalogueTests
     }
 
     [Fact]
+    public void Schedules_are_complete_and_sorted()
+    {
+        Assert.NotEmpty(Catalogue.Schedules);
+        Assert.Equal(
+            Catalogue.Schedules.Select(schedule => schedule.Name).Order(StringComparer.Ordinal),
+            Catalogue.Schedules.Select(schedule => schedule.Name)
+        );
+        Assert.All(
+            Catalogue.Schedules,
+            schedule =>
+            {
+                Assert.NotEmpty(schedule.Title);
+                Assert.NotEmpty(schedule.Paper);
+                Assert.NotEmpty(schedule.Summary);
+                Assert.StartsWith("https://", schedule.Url, StringComparison.Ordinal);
+                Assert.All(schedule.Hypers, hyper => Assert.NotEmpty(hyper.Doc));
+                Assert.All(schedule.Hypers, hyper => Assert.True(hyper.Required || hyper.Allows(hyper.Default)));
+                Assert.Same(schedule, Catalogue.FindSchedule(schedule.Name.ToUpperInvariant()));
+            }
+        );
+        Assert.False(Catalogue.TryFindSchedule(null, out _));
+    }
+
+    [Fact]
     public void An_unknown_name_is_answered_with_the_known_ones()
     {
         var message = Assert.Throws<ArgumentException>(() => Catalogue.Find("adamx")).Message;
@@ -94,6 +118,9 @@ public sealed class CatalogueTests
         Assert.Equal(double.PositiveInfinity, unbounded.Parse("inf"));
         Assert.Equal("1e-8", unbounded.Format(1e-8));
         Assert.Equal("a number in [0, inf)", unbounded.Allowed);
+        Assert.Equal("a number in [0, inf), or several", (unbounded with { Variadic = true }).Allowed);
+        Assert.Equal("0", unbounded.DefaultText);
+        Assert.Equal("required", (unbounded with { Default = double.NaN }).DefaultText);
     }
 
     private static HyperSchema Hyper(HyperKind kind) =>

@@ -5,7 +5,7 @@ using Optim.Tests.Support;
 
 namespace Optim.Tests;
 
-/// <summary>The public surface that no rule adds to changes only on purpose.</summary>
+/// <summary>The public surface that no rule or schedule adds to changes only on purpose.</summary>
 public sealed class PublicApiTests
 {
     private const BindingFlags Declared =
@@ -23,7 +23,7 @@ public sealed class PublicApiTests
         foreach (
             var type in assembly
                 .GetExportedTypes()
-                .Where(type => !IsOfARule(type))
+                .Where(type => !IsOfARule(type) && !IsOfASchedule(type))
                 .OrderBy(type => type.FullName, StringComparer.Ordinal)
         )
         {
@@ -45,6 +45,15 @@ public sealed class PublicApiTests
             && type.Assembly.GetExportedTypes()
                 .Where(options => options.GetInterfaces().Any(face => IsClosed(face, typeof(IOptimizerOptions<>))))
                 .Any(options => options.GetProperties().Any(property => property.PropertyType == type))
+        );
+
+    private static bool IsOfASchedule(Type type) =>
+        type.BaseType == typeof(LearningRateSchedule)
+        || (
+            type.IsEnum
+            && type.Assembly.GetExportedTypes()
+                .Where(schedule => schedule.BaseType == typeof(LearningRateSchedule))
+                .Any(schedule => schedule.GetProperties().Any(property => property.PropertyType == type))
         );
 
     private static bool IsClosed(Type? type, Type definition) =>

@@ -156,7 +156,7 @@ std::vector<RuleOnDevice> rules_on(int32_t device) {
   std::vector<RuleOnDevice> all;
   if (std::find(devices().begin(), devices().end(), device) == devices().end()) return all;
   for (const Rule& rule : rules()) {
-    if (rule.needs.empty()) all.push_back({&rule, device});
+    all.push_back({&rule, device});
   }
   return all;
 }

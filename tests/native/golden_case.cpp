@@ -59,6 +59,7 @@ bool set_hyper(const GoldenFile& file, const Rule& rule, const std::string& key,
                std::vector<double>& row) {
   const int index = rule.index_of(key);
   if (index < 0) return false;
+  if (value.is_null()) return true;  // the default
   const Hyper& hyper = rule.hypers[static_cast<size_t>(index)];
   double& target = row[static_cast<size_t>(index)];
   if (hyper.kind != "word") {

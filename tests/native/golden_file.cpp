@@ -87,16 +87,22 @@ GoldenFile read_golden(const std::string& path) {
 
 const std::vector<std::string>& golden_names() {
   static const std::vector<std::string> names = [] {
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(OPTIM_GOLDEN_DIR)) {
-      const std::string name = entry.path().stem().string();
-      const bool schedule = name.rfind("schedule.", 0) == 0;
-      if (entry.path().extension() == ".safetensors" && !schedule) found.push_back(name);
-    }
-    std::sort(found.begin(), found.end());
+    std::vector<std::string> found = golden_family("");
+    const auto is_apart = [](const std::string& name) { return name.rfind("schedule.", 0) == 0; };
+    found.erase(std::remove_if(found.begin(), found.end(), is_apart), found.end());
     return found;
   }();
   return names;
+}
+
+std::vector<std::string> golden_family(const std::string& prefix) {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(OPTIM_GOLDEN_DIR)) {
+    const std::string name = entry.path().stem().string();
+    if (entry.path().extension() == ".safetensors" && name.rfind(prefix, 0) == 0) found.push_back(name);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 std::string golden_path(const std::string& name) { return std::string(OPTIM_GOLDEN_DIR) + "/" + name + ".safetensors"; }

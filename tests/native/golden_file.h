@@ -34,9 +34,10 @@ struct GoldenFile {
 // Throws std::runtime_error naming the file when it is not a well-formed golden file.
 GoldenFile read_golden(const std::string& path);
 
-// Names of all golden files, sorted; paths are made with golden_path. Those of schedules, which are not part of the
-// native core, are left out.
+// Names of the golden files of rules and helpers, sorted; paths are made with golden_path. Families with tests of their
+// own are left out: schedule.*
 const std::vector<std::string>& golden_names();
+std::vector<std::string> golden_family(const std::string& prefix);
 std::string golden_path(const std::string& name);
 
 // The metadata's optimizer of every golden file, parallel to golden_names().

@@ -11,19 +11,20 @@ namespace {
 
 using nlohmann::json;
 
-double bound(const json& value, double infinite) { return value.is_null() ? infinite : value.get<double>(); }
+double number_or(const json& value, double absent) { return value.is_null() ? absent : value.get<double>(); }
 
 Hyper parse_hyper(const json& j) {
   Hyper h;
   h.name = j.at("name").get<std::string>();
   h.kind = j.at("kind").get<std::string>();
-  h.default_value = j.at("default").get<double>();
-  h.minimum = bound(j.at("minimum"), -std::numeric_limits<double>::infinity());
-  h.maximum = bound(j.at("maximum"), std::numeric_limits<double>::infinity());
+  h.default_value = number_or(j.at("default"), std::numeric_limits<double>::quiet_NaN());
+  h.minimum = number_or(j.at("minimum"), -std::numeric_limits<double>::infinity());
+  h.maximum = number_or(j.at("maximum"), std::numeric_limits<double>::infinity());
   h.minimum_open = j.at("minimum_open").get<bool>();
   h.maximum_open = j.at("maximum_open").get<bool>();
   h.words = j.at("words").get<std::vector<std::string>>();
   if (!j.at("like").is_null()) h.like = j.at("like").get<std::string>();
+  h.variadic = j.at("variadic").get<bool>();
   h.doc = j.at("doc").get<std::string>();
   return h;
 }
@@ -40,9 +41,20 @@ Rule parse_rule(const json& j) {
   for (const json& hyper : j.at("hypers")) r.hypers.push_back(parse_hyper(hyper));
   for (const json& slot : j.at("slots")) {
     r.slots.push_back({slot.at("name").get<std::string>(), slot.at("shape").get<std::string>(),
-                       slot.at("role").get<std::string>(), slot.at("doc").get<std::string>()});
+                       slot.at("role").get<std::string>(), !slot.at("when").is_null(), slot.at("doc").get<std::string>()});
   }
   return r;
+}
+
+Schedule parse_schedule(const json& j) {
+  Schedule s;
+  s.name = j.at("name").get<std::string>();
+  s.title = j.at("title").get<std::string>();
+  s.paper = j.at("paper").get<std::string>();
+  s.url = j.at("url").get<std::string>();
+  s.summary = j.at("summary").get<std::string>();
+  for (const json& hyper : j.at("hypers")) s.hypers.push_back(parse_hyper(hyper));
+  return s;
 }
 
 // Values other than the default that a hyper can usefully take in a test.
@@ -95,6 +107,16 @@ const std::vector<Rule>& rules() {
     std::vector<Rule> parsed;
     const json document = json::parse(optim_schema_json());
     for (const json& rule : document.at("rules")) parsed.push_back(parse_rule(rule));
+    return parsed;
+  }();
+  return all;
+}
+
+const std::vector<Schedule>& schedules() {
+  static const std::vector<Schedule> all = [] {
+    std::vector<Schedule> parsed;
+    const json document = json::parse(optim_schema_json());
+    for (const json& schedule : document.at("schedules")) parsed.push_back(parse_schedule(schedule));
     return parsed;
   }();
   return all;

@@ -9,7 +9,7 @@ namespace optim_test {
 
 struct Hyper {
   std::string name;
-  double default_value = 0;
+  double default_value = 0;  // NaN: there is none
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
   bool minimum_open = false;
@@ -17,6 +17,7 @@ struct Hyper {
   std::string kind;  // real, integer, boolean, word
   std::vector<std::string> words;
   std::string like;  // the hyper whose value in a new plan 0 stands for; empty: 0 is 0
+  bool variadic = false;  // the rest of a row of values
   std::string doc;
 };
 
@@ -24,6 +25,7 @@ struct Slot {
   std::string name;
   std::string shape;  // param, row, unit, tensor, scalar, matrix
   std::string role;
+  bool conditional = false;  // exists for some values of a hyper-parameter only
   std::string doc;
 };
 
@@ -46,6 +48,16 @@ struct Rule {
 // Every registered rule, in the order of the document.
 const std::vector<Rule>& rules();
 const Rule* find_rule(const std::string& name);  // nullptr: not registered
+
+struct Schedule {
+  std::string name;
+  std::string title;
+  std::string paper;
+  std::string url;
+  std::string summary;
+  std::vector<Hyper> hypers;
+};
+const std::vector<Schedule>& schedules();
 
 // A row of defaults with one value per named hyper changed; a name the rule does not have is ignored.
 std::vector<double> with(const Rule& rule, std::vector<double> row, const std::string& hyper, double value);

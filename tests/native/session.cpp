@@ -29,10 +29,22 @@ optim_status create_plan(Engine& engine, const PlanSpec& spec, optim_plan** plan
   return optim_plan_create(engine, &options, plan);
 }
 
+const std::vector<std::string>& needs_of(const PlanSpec& spec) {
+  static const std::vector<std::string> none;
+  const Rule* const rule = find_rule(spec.rule);
+  return rule != nullptr ? rule->needs : none;
+}
+
+bool is_conditional(const PlanSpec& spec, const std::string& slot) {
+  const Rule* const rule = find_rule(spec.rule);
+  return rule != nullptr && std::any_of(rule->slots.begin(), rule->slots.end(),
+                                        [&](const Slot& s) { return s.name == slot && s.conditional; });
+}
+
 testing::AssertionResult equal(const Snapshot& a, const Snapshot& b) {
   const auto differ = [](const std::string& what) { return testing::AssertionFailure() << what << " differ"; };
   if (a.params.size() != b.params.size() || a.states.size() != b.states.size()) return differ("numbers of tensors");
-  if (a.steps != b.steps) return differ("step counters");
+  if (a.steps != b.steps || a.input_steps != b.input_steps) return differ("step counters");
   for (size_t i = 0; i < a.params.size(); ++i) {
     if (a.params[i] != b.params[i]) return differ("parameters of tensor " + std::to_string(i));
     for (size_t s = 0; s < a.states[i].size(); ++s) {
@@ -52,6 +64,8 @@ Session::Session(Engine& engine, PlanSpec spec) : engine_(engine), spec_(std::mo
     const int64_t count = numel(spec_.tensors[i].shape);
     params_.push_back(&add(spec_.param, count));
     grads_.push_back(&add(spec_.grad, count));
+    inputs_.emplace_back();
+    for (size_t k = 0; k < needs_of(spec_).size(); ++k) inputs_.back().push_back(&add(spec_.grad, count));
     int64_t slot_count = 0;
     check(optim_plan_slot_count(plan_.get(), static_cast<int64_t>(i), &slot_count));
     slots_.emplace_back();
@@ -96,6 +110,14 @@ void Session::set_grad(size_t tensor, const Values& values) {
   const TensorSpec& t = spec_.tensors[tensor];
   grads_[tensor]->write(to_memory(t.shape, t.strides, values));
 }
+void Session::set_input(size_t tensor, size_t input, const Values& values) {
+  const TensorSpec& t = spec_.tensors[tensor];
+  inputs_[tensor][input]->write(to_memory(t.shape, t.strides, values));
+}
+void Session::give_inputs(bool given) {
+  inputs_given_ = given;
+  bind();
+}
 void Session::set_state(size_t tensor, size_t slot, const Values& values) {
   states_[tensor][slot]->write(to_memory(slots_[tensor][slot].shape, slot_strides(tensor, slot), values));
 }
@@ -121,6 +143,11 @@ void Session::bind() {
     for (Buffer* state : states_[i]) states.push_back(state->data());
   }
   check(optim_plan_bind(plan_.get(), params.data(), grads.data(), states.data()));
+  std::vector<void*> inputs;
+  for (const auto& of_tensor : inputs_) {
+    for (Buffer* input : of_tensor) inputs.push_back(inputs_given_ ? input->data() : nullptr);
+  }
+  if (!inputs.empty()) check(optim_plan_bind_inputs(plan_.get(), inputs.data()));
 }
 
 void Session::set_absent(size_t tensor, bool absent) {
@@ -135,6 +162,9 @@ void Session::random_params(uint64_t seed) {
 void Session::random_grads(uint64_t seed) {
   for (size_t i = 0; i < size(); ++i) {
     set_grad(i, random_values(seed * 2000003 + key(i) + 17, grads_[i]->count()));
+    for (size_t k = 0; k < inputs_[i].size(); ++k) {
+      set_input(i, k, random_values(seed * 3000017 + key(i) + 29 * (k + 1), grads_[i]->count()));
+    }
   }
 }
 
@@ -157,7 +187,11 @@ Snapshot Session::snapshot() const {
     s.states.emplace_back();
     for (Buffer* state : states_[i]) s.states.back().push_back(state->bytes());
   }
-  for (size_t g = 0; g < spec_.hypers.size(); ++g) s.steps.push_back(counter(static_cast<int64_t>(g)));
+  for (size_t g = 0; g < spec_.hypers.size(); ++g) {
+    s.steps.push_back(counter(static_cast<int64_t>(g)));
+    s.input_steps.emplace_back();
+    check(optim_plan_get_input_step(plan_.get(), static_cast<int64_t>(g), &s.input_steps.back()));
+  }
   return s;
 }
 
@@ -168,6 +202,7 @@ void Session::restore(const Snapshot& snapshot) {
   }
   for (size_t g = 0; g < snapshot.steps.size(); ++g) {
     check(optim_plan_set_step(plan_.get(), static_cast<int64_t>(g), snapshot.steps[g]));
+    check(optim_plan_set_input_step(plan_.get(), static_cast<int64_t>(g), snapshot.input_steps[g]));
   }
 }
 
@@ -188,6 +223,7 @@ std::vector<Buffer*> Session::move_buffers() {
   for (size_t i = 0; i < size(); ++i) {
     move(params_[i]);
     move(grads_[i]);
+    for (Buffer*& input : inputs_[i]) move(input);
     for (Buffer*& state : states_[i]) move(state);
   }
   bind();

@@ -31,11 +31,18 @@ PlanSpec all_f64(PlanSpec spec);
 // Creates a plan, or returns the status that refused it.
 optim_status create_plan(Engine& engine, const PlanSpec& spec, optim_plan** plan);
 
+// The inputs that the rule needs beside gradients.
+const std::vector<std::string>& needs_of(const PlanSpec& spec);
+
+// Whether the rule has a state of that name for some values of its hyper-parameters only.
+bool is_conditional(const PlanSpec& spec, const std::string& slot);
+
 // Everything a step may change, to the bit.
 struct Snapshot {
   std::vector<Bytes> params;
   std::vector<std::vector<Bytes>> states;  // [tensor][slot]
   std::vector<int64_t> steps;              // [group]
+  std::vector<int64_t> input_steps;        // [group]
 };
 testing::AssertionResult equal(const Snapshot& a, const Snapshot& b);
 
@@ -71,6 +78,9 @@ class Session {
 
   void bind();                                  // all buffers, with NULL for absent gradients
   void set_absent(size_t tensor, bool absent);  // takes effect at once
+  // Inputs of the rule, like its gradients: of one tensor, and whether steps get those of all tensors.
+  void set_input(size_t tensor, size_t input, const Values& values);
+  void give_inputs(bool given);
   void init() { check(optim_plan_init_states(plan_.get())); }
   void step(const optim_step* options = nullptr) { check(optim_plan_step(plan_.get(), options)); }
 
@@ -100,6 +110,8 @@ class Session {
   std::vector<std::unique_ptr<Buffer>> buffers_;
   std::vector<Buffer*> params_;
   std::vector<Buffer*> grads_;
+  std::vector<std::vector<Buffer*>> inputs_;
+  bool inputs_given_ = true;
   std::vector<std::vector<Buffer*>> states_;
   std::vector<bool> absent_;
   std::vector<uint64_t> keys_;

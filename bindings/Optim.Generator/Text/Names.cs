@@ -13,10 +13,11 @@ internal static class Names
     public static string WithoutPrefix(string name) =>
         name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) ? name[Prefix.Length..] : name;
 
-    /// <summary>weight_decay becomes WeightDecay, lr LearningRate.</summary>
+    /// <summary>weight_decay becomes WeightDecay, lr LearningRate, 1-sqrt OneMinusSqrt.</summary>
     public static string Pascal(string name) =>
         string.Concat(
-            name.Split(['_', '-', ' '], StringSplitOptions.RemoveEmptyEntries)
+            name.Replace("1-", "one-minus-", StringComparison.Ordinal)
+                .Split(['_', '-', ' '], StringSplitOptions.RemoveEmptyEntries)
                 .Select(word => s_words.GetValueOrDefault(word, char.ToUpperInvariant(word[0]) + word[1..]))
         );
 
@@ -38,6 +39,12 @@ internal static class Names
             ? title
             : Pascal(rule.Name);
     }
+
+    /// <summary>The class of a schedule.</summary>
+    public static string Class(ScheduleSchema schedule) =>
+        Pascal(
+            schedule.Name.EndsWith("_schedule", StringComparison.Ordinal) ? schedule.Name : schedule.Name + "_schedule"
+        );
 
     /// <summary>A number as C# writes it.</summary>
     public static string Literal(double value) =>

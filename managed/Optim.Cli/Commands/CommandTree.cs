@@ -20,6 +20,7 @@ internal static class CommandTree
         };
         root.Subcommands.Add(ListCommand.Create(console));
         root.Subcommands.Add(InfoCommand.Create(console));
+        root.Subcommands.Add(ScheduleCommand.Create(console));
         root.Subcommands.Add(DemoCommand.Create(console));
         root.Subcommands.Add(ReplayCommand.Create(console));
         root.Subcommands.Add(BenchCommand.Create(console));

@@ -4,18 +4,34 @@ using Spectre.Console;
 
 namespace Optim.Cli.Commands;
 
-/// <summary><c>optim info NAME</c>: all that the schema says about one rule.</summary>
+/// <summary><c>optim info NAME</c>: all that the schema says about one rule or schedule.</summary>
 internal static class InfoCommand
 {
     public static Command Create(IAnsiConsole console)
     {
-        var name = new Argument<string>("NAME") { Description = "Name of an optimizer, as 'optim list' prints it." };
-        var command = new Command("info", "Tells all about one optimizer: hyper-parameters, states, paper, cost.")
+        var name = new Argument<string>("NAME") { Description = "Name of an optimizer or schedule, as 'optim list' prints it." };
+        var command = new Command("info", "Tells all about one optimizer or schedule: hyper-parameters, states, paper, cost.")
         {
             name,
         };
-        command.SetAction(parsed => Run(console, Catalogue.Find(parsed.GetRequiredValue(name))));
+        command.SetAction(parsed =>
+        {
+            string wanted = parsed.GetRequiredValue(name);
+            return !Catalogue.TryFind(wanted, out _) && Catalogue.TryFindSchedule(wanted, out ScheduleSchema? schedule)
+                ? Run(console, schedule)
+                : Run(console, Catalogue.Find(wanted));
+        });
         return command;
+    }
+
+    private static int Run(IAnsiConsole console, ScheduleSchema schedule)
+    {
+        console.MarkupLineInterpolated($"[bold]{schedule.Title}[/] ({schedule.Name}), learning-rate schedule");
+        console.WriteLine(schedule.Summary);
+        WriteField(console, "Paper", schedule.Paper);
+        WriteField(console, "Link", schedule.Url);
+        WriteHypers(console, schedule.Hypers);
+        return ExitCode.Done;
     }
 
     private static int Run(IAnsiConsole console, RuleSchema rule)
@@ -41,15 +57,7 @@ internal static class InfoCommand
             }
         }
 
-        var hypers = new Table()
-            .Border(TableBorder.Rounded)
-            .AddColumns("Hyper-parameter", "Default", "Allowed", "Meaning");
-        foreach (HyperSchema hyper in rule.Hypers)
-        {
-            hypers.AddRow(Cells.Of(hyper.Name, hyper.Format(hyper.Default), hyper.Allowed, hyper.Doc));
-        }
-        console.Write(hypers);
-
+        WriteHypers(console, rule.Hypers);
         var slots = new Table()
             .Border(TableBorder.Rounded)
             .AddColumns("State", "Shape", "Starts as", "Exists", "Meaning");
@@ -70,6 +78,18 @@ internal static class InfoCommand
 
         WriteField(console, "Helpers", "all can be switched on: " + string.Join(", ", HelperSwitches.Names));
         return ExitCode.Done;
+    }
+
+    private static void WriteHypers(IAnsiConsole console, IReadOnlyList<HyperSchema> hypers)
+    {
+        var table = new Table()
+            .Border(TableBorder.Rounded)
+            .AddColumns("Hyper-parameter", "Default", "Allowed", "Meaning");
+        foreach (HyperSchema hyper in hypers)
+        {
+            table.AddRow(Cells.Of(hyper.Name, hyper.DefaultText, hyper.Allowed, hyper.Doc));
+        }
+        console.Write(table);
     }
 
     private static void WriteField(IAnsiConsole console, string name, string text)

@@ -4,12 +4,12 @@ using Spectre.Console;
 
 namespace Optim.Cli.Commands;
 
-/// <summary><c>optim list</c>: a table of all rules.</summary>
+/// <summary><c>optim list</c>: a table of all rules and one of all schedules.</summary>
 internal static class ListCommand
 {
     public static Command Create(IAnsiConsole console)
     {
-        var command = new Command("list", "Lists the optimizers of the library.");
+        var command = new Command("list", "Lists the optimizers and learning-rate schedules of the library.");
         command.SetAction(_ => Run(console));
         return command;
     }
@@ -39,6 +39,18 @@ internal static class ListCommand
         console.WriteLine(
             $"{Catalogue.Rules.Count} rules, library {Catalogue.LibraryVersion}; 'optim info NAME' tells more. "
                 + "Bytes: float32, one 256 x 256 tensor, default hyper-parameters.");
+        WriteSchedules(console);
         return ExitCode.Done;
+    }
+
+    private static void WriteSchedules(IAnsiConsole console)
+    {
+        var table = new Table().Border(TableBorder.Rounded).AddColumns("Name", "Schedule", "Paper");
+        foreach (ScheduleSchema schedule in Catalogue.Schedules)
+        {
+            table.AddRow(Cells.Of(schedule.Name, schedule.Title, schedule.Url));
+        }
+        console.Write(table);
+        console.WriteLine($"{Catalogue.Schedules.Count} schedules; 'optim schedule NAME' prints the values of one.");
     }
 }

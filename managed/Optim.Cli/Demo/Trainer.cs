@@ -39,7 +39,15 @@ internal static class Trainer
         using var optimizer = Optimizer.Create(rule.Name, engine, buffers.Parameters, hypers);
         buffers.Download(); // some rules project the parameters when their optimizer is made
         ParameterGroup group = optimizer.Groups[0];
-        double? peak = rule.Hypers.Any(hyper => hyper.Name == "lr") ? group.LearningRate : null;
+        CosineSchedule? schedule = rule.Hypers.Any(hyper => hyper.Name == "lr")
+            ? new CosineSchedule
+            {
+                MaxLearningRate = group.LearningRate,
+                InitLearningRate = group.LearningRate * InitialShare,
+                TMax = plan.Steps,
+                WarmupSteps = plan.WarmupSteps,
+            }
+            : null;
 
         var losses = new List<double>();
         double epochLoss = 0;
@@ -49,14 +57,9 @@ internal static class Trainer
         {
             step++;
             epochLoss += network.Train(batch.Images, batch.Labels);
-            if (peak is { } rate)
+            if (schedule is not null)
             {
-                group.LearningRate = LearningRateSchedule.Cosine(
-                    step,
-                    plan.Steps,
-                    rate,
-                    initial: rate * InitialShare,
-                    warmupSteps: plan.WarmupSteps);
+                group.LearningRate = schedule.ValueAt(step);
             }
 
             buffers.Upload();

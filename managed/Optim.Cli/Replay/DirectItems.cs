@@ -73,35 +73,23 @@ internal static class DirectItems
             run.Out("param");
         },
         ["unit_norm"] = run => run.Out("norm", HelperFunctions.UnitNorm(run.Engine, run.In("x")[0])),
-        ["linear_warmup"] = run =>
-            run.OutRates(n =>
-                LearningRateSchedule.LinearWarmup(n, run.Hypers.Number("lr"), run.Hypers.Integer("warmup_steps"))),
-        ["cosine"] = run =>
-            run.OutRates(n =>
-                LearningRateSchedule.Cosine(
-                    n,
-                    run.Hypers.Integer("t_max"),
-                    run.Hypers.Number("max_lr"),
-                    run.Hypers.Number("min_lr"),
-                    run.Hypers.Number("init_lr"),
-                    run.Hypers.Integer("warmup_steps"))),
-        ["cosine_annealing"] = run =>
-            run.OutRates(n =>
-                LearningRateSchedule.CosineAnnealing(
-                    n,
-                    run.Hypers.Integer("t_max"),
-                    run.Hypers.Number("lr"),
-                    run.Hypers.Number("min_lr"))),
     };
 
     /// <summary>Why the case cannot be replayed; null when it can.</summary>
     public static string? Obstacle(GoldenCase golden) =>
-        Table.ContainsKey(golden.Item) ? null : $"the library has no '{golden.Item}' that stands alone";
+        Table.ContainsKey(golden.Item) || Catalogue.TryFindSchedule(golden.Item, out _)
+            ? null
+            : $"the library has no '{golden.Item}' that stands alone";
 
     public static TensorSet Replay(GoldenCase golden, Engine engine, DType dtype)
     {
+        if (!Table.TryGetValue(golden.Item, out Action<DirectRun>? replay))
+        {
+            return ScheduleItems.Replay(golden);
+        }
+
         using var run = new DirectRun(golden, engine, dtype);
-        Table[golden.Item](run);
+        replay(run);
         return run.Complete();
     }
 
@@ -140,10 +128,6 @@ internal static class DirectItems
         }
 
         public void Out(string name, params double[] values) => _output.Add($"out.{name}", values);
-
-        /// <summary>The rates of the steps 1, 2, ...</summary>
-        public void OutRates(Func<long, double> rate) =>
-            Out("lr", [.. Enumerable.Range(1, (int)Hypers.Integer("n")).Select(n => rate(n))]);
 
         public TensorSet Complete() => _output.Complete();
 

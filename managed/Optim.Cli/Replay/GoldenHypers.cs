@@ -40,6 +40,15 @@ internal sealed class GoldenHypers(string caseName, IReadOnlyDictionary<string, 
             .Keys.Where(belongs)
             .ToDictionary(name => name, name => rule.Hypers[rule.IndexOf(name)].Parse(values[name].ToString()));
 
+    /// <summary>The values of a schedule's hyper-parameters; a list is as many values of one name. What is of the case and
+    /// not of the schedule is left out.</summary>
+    public IEnumerable<KeyValuePair<string, double>> For(ScheduleSchema schedule) =>
+        from hyper in schedule.Hypers
+        where values.ContainsKey(hyper.Name)
+        let value = values[hyper.Name]
+        from item in value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : new[] { value }
+        select KeyValuePair.Create(hyper.Name, hyper.Parse(item.ToString()));
+
     private JsonElement Find(string name) =>
         values.TryGetValue(name, out JsonElement value)
             ? value

@@ -3,13 +3,17 @@ using Optim.Interop;
 
 namespace Optim;
 
-/// <summary>All rules of the loaded native library.</summary>
+/// <summary>All rules and learning-rate schedules of the loaded native library.</summary>
 public static class Catalogue
 {
-    private static readonly Lazy<IReadOnlyList<RuleSchema>> s_rules = new(Read);
+    private static readonly Lazy<(IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules)> s_schema =
+        new(Read);
 
     /// <summary>The rules, sorted by name.</summary>
-    public static IReadOnlyList<RuleSchema> Rules => s_rules.Value;
+    public static IReadOnlyList<RuleSchema> Rules => s_schema.Value.Rules;
+
+    /// <summary>The schedules, sorted by name.</summary>
+    public static IReadOnlyList<ScheduleSchema> Schedules => s_schema.Value.Schedules;
 
     /// <summary>Version of the native library, "major.minor.patch".</summary>
     public static unsafe string LibraryVersion => NativeText.Read(NativeMethods.Version());
@@ -34,10 +38,26 @@ public static class Catalogue
         return rule is not null;
     }
 
-    private static unsafe IReadOnlyList<RuleSchema> Read() =>
-        [
-            .. SchemaReader
-                .Read(NativeText.Read(NativeMethods.SchemaJson()))
-                .OrderBy(rule => rule.Name, StringComparer.Ordinal),
-        ];
+    /// <summary>The schedule of a name, in upper or lower case.</summary>
+    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    public static ScheduleSchema FindSchedule(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return TryFindSchedule(name, out var schedule)
+            ? schedule
+            : throw new ArgumentException(
+                $"There is no schedule \"{name}\"; the library has {string.Join(", ", Schedules.Select(s => s.Name))}.",
+                nameof(name)
+            );
+    }
+
+    /// <summary>The schedule of a name, in upper or lower case, if there is one.</summary>
+    public static bool TryFindSchedule(string? name, [NotNullWhen(true)] out ScheduleSchema? schedule)
+    {
+        schedule = Schedules.FirstOrDefault(s => s.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+        return schedule is not null;
+    }
+
+    private static unsafe (IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules) Read() =>
+        SchemaReader.Read(NativeText.Read(NativeMethods.SchemaJson()));
 }

@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace Optim;
 
-/// <summary>A hyper-parameter of a rule.</summary>
+/// <summary>A hyper-parameter of a rule or a schedule.</summary>
 public sealed record HyperSchema
 {
     /// <summary>Its name, such as "weight_decay".</summary>
     public required string Name { get; init; }
 
-    /// <summary>Its value when none is given.</summary>
+    /// <summary>Its value when none is given; NaN when one must be given.</summary>
     public required double Default { get; init; }
 
     /// <summary>Lower bound; may be infinite.</summary>
@@ -29,8 +29,17 @@ public sealed record HyperSchema
     /// <summary>The words it takes, if it takes words.</summary>
     public required IReadOnlyList<string> Words { get; init; }
 
+    /// <summary>It is a list: one value or more, at the end of a row of values.</summary>
+    public bool Variadic { get; init; }
+
     /// <summary>A line of documentation.</summary>
     public required string Doc { get; init; }
+
+    /// <summary>A value must be given, since there is no default.</summary>
+    public bool Required => double.IsNaN(Default);
+
+    /// <summary>The default as text, or "required".</summary>
+    public string DefaultText => Required ? "required" : Format(Default);
 
     /// <summary>The allowed values in words: "[0, 1)", "a whole number &gt;= 1", "true or false", ...</summary>
     public string Allowed =>
@@ -40,7 +49,7 @@ public sealed record HyperSchema
             HyperKind.Word => string.Join(", ", Words.Select((word, i) => $"\"{word}\" ({i})")),
             HyperKind.Whole => "a whole number in " + Interval,
             _ => "a number in " + Interval,
-        };
+        } + (Variadic ? ", or several" : "");
 
     private string Interval =>
         (MinimumOpen || double.IsInfinity(Minimum) ? "(" : "[")

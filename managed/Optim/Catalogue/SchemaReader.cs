@@ -7,16 +7,35 @@ internal static class SchemaReader
 {
     private const string Format = "optim-schema-1";
 
-    public static IReadOnlyList<RuleSchema> Read(string json)
+    /// <summary>The rules and the schedules, each sorted by name.</summary>
+    public static (IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules) Read(string json)
     {
         using var document = JsonDocument.Parse(json);
-        var format = document.RootElement.GetProperty("format").GetString();
+        var root = document.RootElement;
+        var format = root.GetProperty("format").GetString();
         return format == Format
-            ? [.. document.RootElement.GetProperty("rules").EnumerateArray().Select(ReadRule)]
+            ? (
+                [.. Items(root, "rules").Select(ReadRule).OrderBy(rule => rule.Name, StringComparer.Ordinal)],
+                [.. Items(root, "schedules").Select(ReadSchedule).OrderBy(item => item.Name, StringComparer.Ordinal)]
+            )
             : throw new FormatException(
                 $"The library's schema is of format \"{format}\"; this assembly reads \"{Format}\"."
             );
     }
+
+    private static JsonElement.ArrayEnumerator Items(JsonElement element, string name) =>
+        element.GetProperty(name).EnumerateArray();
+
+    private static ScheduleSchema ReadSchedule(JsonElement schedule) =>
+        new()
+        {
+            Name = Text(schedule, "name"),
+            Title = Text(schedule, "title"),
+            Paper = Text(schedule, "paper"),
+            Url = Text(schedule, "url"),
+            Summary = Text(schedule, "summary"),
+            Hypers = [.. Items(schedule, "hypers").Select(ReadHyper)],
+        };
 
     private static RuleSchema ReadRule(JsonElement rule) =>
         new()
@@ -28,8 +47,8 @@ internal static class SchemaReader
             Summary = Text(rule, "summary"),
             Shape = Word<RuleShape>(rule, "shape"),
             Needs = Texts(rule, "needs"),
-            Hypers = [.. rule.GetProperty("hypers").EnumerateArray().Select(ReadHyper)],
-            Slots = [.. rule.GetProperty("slots").EnumerateArray().Select(ReadSlot)],
+            Hypers = [.. Items(rule, "hypers").Select(ReadHyper)],
+            Slots = [.. Items(rule, "slots").Select(ReadSlot)],
         };
 
     private static HyperSchema ReadHyper(JsonElement hyper) =>
@@ -43,6 +62,7 @@ internal static class SchemaReader
             MaximumOpen = hyper.GetProperty("maximum_open").GetBoolean(),
             Kind = Text(hyper, "kind") == "integer" ? HyperKind.Whole : Word<HyperKind>(hyper, "kind"),
             Words = Texts(hyper, "words"),
+            Variadic = hyper.GetProperty("variadic").GetBoolean(),
             Doc = Text(hyper, "doc"),
         };
 

@@ -62,11 +62,16 @@ OPTIM_API const char* optim_version(void);
 
 /* ---- Catalogue ------------------------------------------------------------------------------------------------------- */
 
-/* The schema of every rule as one JSON document, static storage: an object {"format": "optim-schema-1", "rules": [...]}.
+/* The schema of every rule and schedule as one JSON document, static storage: an object {"format": "optim-schema-1",
+ * "rules": [...], "schedules": [...]}.
  * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs),
  * hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
- * like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}] in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" |
- * "tensor" | "scalar" | "matrix"), initial, role, when, doc}]. An infinite bound is null; a word crosses as its index. */
+ * variadic, like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}]
+ * in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
+ * "scalar" | "matrix"), initial, role, when, doc}]. An infinite bound is null; so is the default of a hyper-parameter that must
+ * be given; a word crosses as its index.
+ * A schedule has: name, title, paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more
+ * values of it. */
 OPTIM_API const char* optim_schema_json(void);
 
 /* ---- Engines --------------------------------------------------------------------------------------------------------- */
@@ -262,6 +267,15 @@ OPTIM_API optim_status optim_plan_set_hypers(optim_plan* plan, int64_t group, co
 
 /* Bytes that one step must read and write with what is bound and switched on (the cost line of docs/optimizers.md). */
 OPTIM_API optim_status optim_plan_bytes_per_step(const optim_plan* plan, uint64_t* bytes);
+
+/* ---- Schedules ------------------------------------------------------------------------------------------------------- */
+
+/* The value of a learning-rate schedule for step n = 1, 2, ...: a pure function, so that a resumed run continues with its step
+ * alone. It is the rate to step with, as in optim_plan_set_hypers before the n-th optim_plan_step.
+ * name: a schedule of the schema, such as "cosine", whose entry names the paper. values: `count` doubles in the order of its
+ * hypers; fewer than it has: the rest take their defaults; may be NULL when count is 0. Needs no engine and may be called from
+ * any thread. OPTIM_NOT_FOUND for another name, OPTIM_INVALID_ARGUMENT for a value or step out of range. */
+OPTIM_API optim_status optim_schedule_value(const char* name, const double* values, int64_t count, int64_t step, double* value);
 
 #ifdef __cplusplus
 }

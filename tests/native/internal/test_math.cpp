@@ -84,6 +84,32 @@ TYPED_TEST(Math, Log1pIsAccurate) {
   EXPECT_TRUE(std::isnan(math::log1p(this->nan)));
 }
 
+TYPED_TEST(Math, LogIsAccurate) {
+  using T = TypeParam;
+  for (int exponent = -30; exponent <= 30; ++exponent) {
+    for (int i = 0; i < 1000; ++i) {
+      const T x = std::ldexp(T(1) + T(i) / T(1000), exponent);
+      const long double exact = std::log(static_cast<long double>(x));
+      const auto error = std::fabs(static_cast<long double>(math::log(x)) - exact);
+      EXPECT_LE(error, 3 * std::numeric_limits<T>::epsilon() * std::fmax(std::fabs(exact), 0.01L)) << x;
+    }
+  }
+  EXPECT_EQ(math::log(T(1)), 0);
+}
+
+TYPED_TEST(Math, PowerIsAccurate) {
+  using T = TypeParam;
+  for (const double e : {1.0, 0.5, 0.25, 0.1}) {
+    for (double x = 1e-30; x < 1e30; x *= 1.37) {
+      const T exact = static_cast<T>(std::pow(static_cast<long double>(T(x)), static_cast<long double>(T(e))));
+      EXPECT_NEAR(math::power(T(x), T(e)), exact, 100 * std::numeric_limits<T>::epsilon() * exact) << x;
+    }
+    EXPECT_EQ(math::power(T(0), T(e)), 0);
+    EXPECT_TRUE(std::isnan(math::power(this->nan, T(e))));
+    EXPECT_TRUE(std::isinf(math::power(std::numeric_limits<T>::infinity(), T(e))));
+  }
+}
+
 TYPED_TEST(Math, SoftplusIsAccurate) {
   using T = TypeParam;
   for (const T beta : {T(50), T(1)}) {

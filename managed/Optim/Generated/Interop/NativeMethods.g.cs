@@ -21,12 +21,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_version")]
     internal static partial byte* Version();
 
-    /// <summary>The schema of every rule as one JSON document, static storage: an object {"format": "optim-schema-1",
-    /// "rules": [...]}. A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"),
-    /// needs (auxiliary inputs), hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" |
-    /// "integer" | "boolean" | "word"), words, doc}] in the order in which rows of hyper-parameters cross this ABI, and
-    /// slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" | "matrix"), initial, role, when, doc}]. An
-    /// infinite bound is null; a word crosses as its index.</summary>
+    /// <summary>The schema of every rule and schedule as one JSON document, static storage: an object {"format":
+    /// "optim-schema-1", "rules": [...], "schedules": [...]}. A rule has: name, title, paper, url, summary, shape
+    /// ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs), hypers [{name, default, minimum, maximum,
+    /// minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words, variadic, doc}] in the order
+    /// in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
+    /// "scalar" | "matrix"), initial, role, when, doc}]. An infinite bound is null; so is the default of a
+    /// hyper-parameter that must be given; a word crosses as its index. A schedule has: name, title, paper, url,
+    /// summary, hypers. Where the last of them is variadic, a row ends with one or more values of it.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schema_json")]
     internal static partial byte* SchemaJson();
 
@@ -156,4 +158,13 @@ internal static unsafe partial class NativeMethods
     /// docs/optimizers.md).</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bytes_per_step")]
     internal static partial int PlanBytesPerStep(PlanHandle plan, ulong* bytes);
+
+    /// <summary>The value of a learning-rate schedule for step n = 1, 2, ...: a pure function, so that a resumed run
+    /// continues with its step alone. It is the rate to step with, as in optim_plan_set_hypers before the n-th
+    /// optim_plan_step. name: a schedule of the schema, such as "cosine", whose entry names the paper. values: `count`
+    /// doubles in the order of its hypers; fewer than it has: the rest take their defaults; may be NULL when count is
+    /// 0. Needs no engine and may be called from any thread. OPTIM_NOT_FOUND for another name, OPTIM_INVALID_ARGUMENT
+    /// for a value or step out of range.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schedule_value")]
+    internal static partial int ScheduleValue(byte* name, double* values, long count, long step, double* value);
 }
