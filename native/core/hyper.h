@@ -46,7 +46,7 @@ struct IndexOf<Wanted, First, Rest...> {
 template <class... Tag>
 struct Hypers {
   static constexpr int count = sizeof...(Tag);
-  double value[count];
+  double value[count > 0 ? count : 1];
 
   template <class Wanted>
   static constexpr bool has = IndexOf<Wanted, Tag...>::value < count;

@@ -10,13 +10,14 @@
 //
 //   update(p, g, s, c)                   elementwise: the whole step of one element. p and g arrive prepared (core/gradient.h).
 //
-//   sum_count, scope, reduced_rank       reduced: a first pass sums over each row or tensor of at least that rank (tensors of
-//   gather(p, g, s, c) -> Terms          lower rank take update); gather updates the state and returns what is to be summed,
+//   sum_count, scope, reduced_rank       reduced: a first pass sums over each row or tensor, or over all tensors, of at least
+//   gather(p, g, s, c) -> Terms          that rank (others take update); gather updates the state and returns what is summed,
 //   close_row(sums, s, c, x)             optional: once a row, in double: derive further sums, update per-row slots
 //   close_tensor(sums, s, c, x)          optional: once a tensor, likewise
-//   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor
+//   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor (Scope::all: of all)
 //   apply(p, g, s, c, f)                 the second pass
-//   gather_pass, apply_pass              which streams the passes touch
+//   gather_pass, apply_pass              which streams the passes touch; whether apply writes the state (and may take s as a
+//                                        variable) must not depend on the hyper-parameters
 //
 //   program(builder, h, order)           matrix: a short program of linear algebra (core/program.h) between two passes:
 //   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
@@ -25,7 +26,7 @@
 //
 // Options: check(h) -> nullptr or what is wrong between several hyper-parameters; specialize(c, s, facts) adapts the scalars
 // to one tensor, s being its slots of shape tensor or scalar; init, a nested reduced rule that runs once before the first step;
-// needs, names of further input streams; max_dimension, of a matrix rule.
+// needs, names of further input streams; update_pass, which streams update touches if not all; max_dimension, of a matrix rule.
 #pragma once
 
 #include <cmath>
@@ -48,11 +49,21 @@ struct Terms {
   double value[Count];
 };
 
-enum class Scope { row, tensor };
+enum class Scope { row, tensor, all };
 
 // Streams that a pass reads and writes; what a step must move follows from them.
 struct Pass {
   bool reads_param, reads_grad, reads_state, writes_param, writes_state;
+
+  // What either of two groups touches.
+  Pass& operator|=(const Pass& other) {
+    reads_param |= other.reads_param;
+    reads_grad |= other.reads_grad;
+    reads_state |= other.reads_state;
+    writes_param |= other.writes_param;
+    writes_state |= other.writes_state;
+    return *this;
+  }
 };
 
 template <class Rule>
@@ -115,6 +126,14 @@ struct WritesGradient : std::false_type {};
 template <class Rule>
 struct WritesGradient<Rule, std::enable_if_t<Rule::writes_gradient>> : std::true_type {};
 template <class Rule, class = void>
+struct UpdatePass {
+  static constexpr Pass value{true, true, true, true, true};
+};
+template <class Rule>
+struct UpdatePass<Rule, std::void_t<decltype(Rule::update_pass)>> {
+  static constexpr Pass value = Rule::update_pass;
+};
+template <class Rule, class = void>
 struct HasNeeds : std::false_type {};
 template <class Rule>
 struct HasNeeds<Rule, std::void_t<decltype(Rule::needs)>> : std::true_type {};
@@ -140,6 +159,10 @@ template <class Rule>
 constexpr bool is_listed = detail::IsListed<Rule>::value;
 template <class Rule>
 constexpr bool writes_gradient = detail::WritesGradient<Rule>::value;
+template <class Rule>
+constexpr Pass update_pass = detail::UpdatePass<Rule>::value;
+template <class Rule>
+constexpr bool writes_state_in_apply = Rule::apply_pass(Rule::hypers.value).writes_state;
 template <class Rule>
 constexpr bool has_needs = detail::HasNeeds<Rule>::value;
 

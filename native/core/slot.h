@@ -8,6 +8,7 @@ namespace optim {
 
 enum class SlotShape {
   param,   // the shape of the parameter
+  copy,    // its shape and its storage type
   row,     // one number per row: (d0, 1, ..., 1)
   unit,    // as row for rank >= 2, as param below: the unit of a rule that treats vectors element by element
   tensor,  // one number: (1)
@@ -90,7 +91,7 @@ struct Slots<Entry<Slot, Hyper>...> {
   template <int I>
   static constexpr bool per_element(bool vectors) {
     constexpr SlotShape shapes[] = {Slot::shape..., SlotShape::scalar};
-    return shapes[I] == SlotShape::param || (vectors && shapes[I] == SlotShape::unit);
+    return shapes[I] == SlotShape::param || shapes[I] == SlotShape::copy || (vectors && shapes[I] == SlotShape::unit);
   }
 
   static constexpr int second_moment() {

@@ -71,6 +71,7 @@ class Session {
 
   void bind();                                  // all buffers, with NULL for absent gradients
   void set_absent(size_t tensor, bool absent);  // takes effect at once
+  bool absent(size_t tensor) const { return absent_[tensor]; }
   void init() { check(optim_plan_init_states(plan_.get())); }
   void step(const optim_step* options = nullptr) { check(optim_plan_step(plan_.get(), options)); }
 

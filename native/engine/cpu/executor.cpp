@@ -199,7 +199,7 @@ void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open
 
 void CpuExecutor::update() {
   const PieceKernel kernel = state_.kernels.rule(plan_.rule_index()).update[state_.in_double];
-  const Pass pass{true, true, true, true, true};
+  const Pass pass = plan_.rule().update_pass;
   const Tile* const end = update_tiling_.tiles.data() + update_tiling_.tiles.size();
   state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
     const Tile* const next = &tile + 1;

@@ -77,7 +77,7 @@ void update(const Piece& piece) {
     Rule::update(p, g, s, loop.scalars);
     loop.param[i] = p;
     if constexpr (writes_gradient<Rule>) loop.grad[i] = g;
-    loop.state.store(s, i);
+    if constexpr (update_pass<Rule>.writes_state) loop.state.store(s, i);
   }
 }
 
@@ -123,6 +123,7 @@ void apply(const Piece& piece) {
     loop.load(i, p, g, s);
     Rule::apply(p, g, s, loop.scalars, factors);
     loop.param[i] = p;
+    if constexpr (writes_state_in_apply<Rule>) loop.state.store(s, i);
   }
 }
 

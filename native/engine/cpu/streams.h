@@ -37,13 +37,14 @@ class Scratch {
 
   Scratch() : memory_(static_cast<unsigned char*>(::operator new(bytes, alignment))) { std::memset(memory_.get(), 0, bytes); }
   void* stream(int index) const { return memory_.get() + half_page + static_cast<std::size_t>(index) * stride; }
+  void* zeros() const { return stream(streams); }  // for kernels that only read them
 
  private:
   // Tiles of ordinary buffers begin at the same place in a page. Half a page away, a store to this room does not look to the
   // processor like one to an address that is about to be loaded (4 KiB aliasing).
   static constexpr std::size_t half_page = 2048;
   static constexpr std::size_t stride = tile_length * sizeof(double);
-  static constexpr std::size_t bytes = streams * stride + half_page;
+  static constexpr std::size_t bytes = (streams + 1) * stride + half_page;
   static constexpr std::align_val_t alignment{2 * half_page};
   struct Release {
     void operator()(unsigned char* memory) const { ::operator delete(memory, alignment); }
@@ -51,8 +52,8 @@ class Scratch {
   std::unique_ptr<unsigned char, Release> memory_;
 };
 
-// One tile of a tensor, open for kernels: `piece` has its streams in the arithmetic of the step. Streams that are absent get room that
-// nobody reads.
+// One tile of a tensor, open for kernels: `piece` has its streams in the arithmetic of the step. Of what is absent or not touched by
+// the pass, parameter and gradient are zeros, and states are room that nobody reads.
 class OpenTile {
  public:
   OpenTile(const TensorStreams& tensor, const Tile& tile, const Pass& pass, bool writes_grad, int slots, bool in_double,

@@ -160,6 +160,20 @@ __global__ void __launch_bounds__(block_threads) close_tensors(PassArguments arg
   }
 }
 
+// One block.
+template <class Rule>
+__global__ void __launch_bounds__(block_threads) close_all(PassArguments arguments) {
+  using V = RuleSums<Rule>;
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  V sums{};
+  for (int i = static_cast<int>(threadIdx.x); i < step.tensor_count; i += block_threads) {
+    if (arguments.tiling.tensors[i].units > 0) sums.merge(reinterpret_cast<const V*>(arguments.reduced.tensors)[i]);
+  }
+  sums = merge_block(sums);
+  if (threadIdx.x == 0) *reinterpret_cast<V*>(arguments.reduced.all) = sums;
+}
+
 // The factors of every unit.
 template <class Rule, class T>
 __global__ void __launch_bounds__(block_threads) finish(PassArguments arguments) {
@@ -178,7 +192,8 @@ __global__ void __launch_bounds__(block_threads) finish(PassArguments arguments)
     if (thread < span.count) {
       const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
       const V& row = reinterpret_cast<const V*>(arguments.reduced.units)[unit];
-      const V& whole = reinterpret_cast<const V*>(arguments.reduced.tensors)[span.tensor];
+      const V& whole = Rule::scope == Scope::all ? *reinterpret_cast<const V*>(arguments.reduced.all)
+                                                 : reinterpret_cast<const V*>(arguments.reduced.tensors)[span.tensor];
       static_cast<Factors*>(arguments.reduced.factors)[unit] = Rule::template finish<T>(
           row.value, whole.value, static_cast<const ScalarsOf<Rule, double>&>(scalars), tensor.extent);
     }
@@ -231,7 +246,12 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
       --left;
       StateOf<Rule, T> s;
       state.get(j, s);
-      Rule::apply(p[j], g[j], static_cast<const StateOf<Rule, T>&>(s), scalars, static_cast<const Factors&>(factors));
+      if constexpr (writes_state_in_apply<Rule>) {
+        Rule::apply(p[j], g[j], s, scalars, static_cast<const Factors&>(factors));
+        state.put(j, s);
+      } else {
+        Rule::apply(p[j], g[j], static_cast<const StateOf<Rule, T>&>(s), scalars, static_cast<const Factors&>(factors));
+      }
     }
     if (context.looks_ahead) {
       look_ahead<Rule, T>(step.settings, tensor, at, p, state);
@@ -242,6 +262,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
       }
     }
     store_values(p, tensor.param, at.first, at.count);
+    if constexpr (writes_state_in_apply<Rule>) state.write(tensor, at);
   }
 }
 
