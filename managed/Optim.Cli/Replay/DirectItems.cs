@@ -58,6 +58,15 @@ internal static class DirectItems
                 run.Hypers.Number("eps"));
             run.Out("param");
         },
+        ["sam_perturb"] = run =>
+        {
+            Tensor[] old = run.Like("param");
+            SharpnessOptions options = GoldenHelpers.Sharpness(run.Hypers);
+            HelperFunctions.SamPerturb(run.Engine, run.In("param"), run.In("grad"), old, options);
+            run.Out("perturbed", run.In("param"));
+            HelperFunctions.SamRestore(run.Engine, run.In("param"), old);
+            run.Out("restored", run.In("param"));
+        },
         ["stable_weight_decay"] = run =>
         {
             run.Out(
@@ -130,10 +139,15 @@ internal static class DirectItems
                     }),
             ];
 
+        /// <summary>Zeros in the shapes of those inputs.</summary>
+        public Tensor[] Like(string name) => [.. Names("in", name).Select(input => _tensors.Allocate(golden.Shape(input)))];
+
         /// <summary>The inputs of that name, changed in place, are the outputs of the same name.</summary>
-        public void Out(string name)
+        public void Out(string name) => Out(name, In(name));
+
+        public void Out(string name, Tensor[] tensors)
         {
-            foreach ((string output, Tensor tensor) in Names("out", name).Zip(In(name)))
+            foreach ((string output, Tensor tensor) in Names("out", name).Zip(tensors))
             {
                 _output.Add(output, tensor.ToDoubles());
             }
