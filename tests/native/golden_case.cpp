@@ -184,6 +184,26 @@ const std::map<std::string, Direct>& direct_functions() {
                                          static_cast<int64_t>(hyper(f, "step")), &rms));
          return plus(params.outputs("out.param"), "out.rms", rms);
        }},
+      {"pcgrad",
+       [](Engine& e, const GoldenFile& f, int32_t dtype) {
+         const GoldenTensor& has_grad = f.at("in.has_grad");
+         const Values& order = f.at("in.order").values;
+         std::vector<std::unique_ptr<Tensors>> tasks;
+         std::vector<optim_tensor> grads;
+         for (int64_t i = 0; i < has_grad.shape[0]; ++i) {
+           tasks.push_back(std::make_unique<Tensors>(e, f, "grad." + std::to_string(i), dtype));
+           for (int64_t t = 0; t < tasks.back()->count(); ++t) {
+             grads.push_back(tasks.back()->views()[t]);
+             if (has_grad.values[grads.size() - 1] == 0) grads.back().data = nullptr;
+           }
+         }
+         const Tensors merged(e, f, "grad.0", dtype);
+         const bool mean = f.hypers.at("reduction") == "mean";
+         check(optim_pcgrad(e, has_grad.shape[0], merged.count(), grads.data(), merged.views(),
+                            std::vector<int64_t>(order.begin(), order.end()).data(),
+                            mean ? OPTIM_REDUCTION_MEAN : OPTIM_REDUCTION_SUM));
+         return merged.outputs("out.grad");
+       }},
       {"sam_perturb",
        [](Engine& e, const GoldenFile& f, int32_t dtype) {
          const Tensors params(e, f, "param", dtype), grads(e, f, "grad", dtype), old(e, f, "grad", dtype);

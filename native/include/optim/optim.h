@@ -211,6 +211,33 @@ OPTIM_API optim_status optim_sam_perturb(optim_engine* engine, int64_t count, co
 OPTIM_API optim_status optim_sam_restore(optim_engine* engine, int64_t count, const optim_tensor* params,
                                          const optim_tensor* old_params);
 
+/* ---- Gradient surgery ------------------------------------------------------------------------------------------------------- */
+
+#define OPTIM_REDUCTION_SUM 0
+#define OPTIM_REDUCTION_MEAN 1
+
+/* PCGrad (arXiv 2001.06782): the gradient of each of 1 to 64 tasks, over all tensors together, is projected onto the normal
+ * plane of every other task's gradient that it conflicts with; merged[i] becomes the sum over the tasks. It takes two reads of
+ * each gradient and one write, whatever the number of conflicts.
+ *
+ * task_grads is [task_count][tensor_count]; data NULL = the task has no gradient for the tensor, which counts as zeros. Tensors
+ * of one index have equal shape and strides; any mixture of F32, F16 and BF16, or all F64. merged[i] may be the buffer of one
+ * of its own gradients, and is otherwise apart from all. order is [task_count][task_count - 1]: for each task all others, in the
+ * order in which it is projected (the paper: random); NULL = ascending. OPTIM_REDUCTION_MEAN divides by task_count the tensors
+ * for which every task has a gradient. */
+OPTIM_API optim_status optim_pcgrad(optim_engine* engine, int64_t task_count, int64_t tensor_count,
+                                    const optim_tensor* task_grads, const optim_tensor* merged, const int64_t* order,
+                                    int32_t reduction);
+
+/* ---- Random probes ---------------------------------------------------------------------------------------------------------- */
+
+/* Fills tensors of any dtype with +1 and -1, each with probability 1/2: the probes of Hutchinson's estimator, for rules that take
+ * a Hessian diagonal (arXiv 2006.00719). Equal on every engine: element i of all tensors laid end to end, in memory order, is -1
+ * where bit i mod 32 of word (i / 32) mod 4 of Philox4x32-10 is set, with the key seed and the counter (i / 128, offset). Take
+ * another offset for every probe, such as the number of the step. */
+OPTIM_API optim_status optim_rademacher(optim_engine* engine, int64_t count, const optim_tensor* tensors, uint64_t seed,
+                                        uint64_t offset);
+
 /* ---- Plans: a rule bound to all tensors of one optimizer --------------------------------------------------------------- */
 
 typedef struct optim_plan optim_plan;
