@@ -219,6 +219,18 @@ public static unsafe class HelperFunctions
         NativeStatus.Check(NativeMethods.SamRestore(Handle(engine), values.Count, values.Pointer, old.Pointer));
     }
 
+    /// <summary>Fills tensors with +1 and -1, each with probability 1/2: the probes of Hutchinson's estimator of a Hessian
+    /// diagonal (arXiv 2006.00719). Equal on every engine and for every storage type.</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="tensors">What is filled.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="offset">Another one for every probe, such as the number of the step.</param>
+    public static void Rademacher(Engine engine, ReadOnlySpan<Tensor> tensors, ulong seed, ulong offset)
+    {
+        using var probes = new NativeTensors(tensors, nameof(tensors));
+        NativeStatus.Check(NativeMethods.Rademacher(Handle(engine), probes.Count, probes.Pointer, seed, offset));
+    }
+
     /// <summary>Norms of the rows of a tensor; a tensor of rank 0 or 1 is a single row.</summary>
     public static double[] UnitNorm(Engine engine, Tensor tensor)
     {

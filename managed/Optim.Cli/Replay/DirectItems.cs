@@ -58,6 +58,29 @@ internal static class DirectItems
                 run.Hypers.Number("eps"));
             run.Out("param");
         },
+        ["pcgrad"] = run =>
+        {
+            long tasks = run.Shape("has_grad")[0];
+            double[] present = run.Values("has_grad");
+            Tensor[] merged = run.Like("grad.0");
+            Tensor?[][] gradients =
+            [
+                .. Enumerable
+                    .Range(0, (int)tasks)
+                    .Select(task =>
+                        run.In($"grad.{task}")
+                            .Select((grad, i) => present[(task * merged.Length) + i] != 0 ? grad : null)
+                            .ToArray()),
+            ];
+            int[][] order = [.. run.Integers("order").Select(other => (int)other).Chunk((int)Math.Max(1, tasks - 1))];
+            GradientSurgery.Merge(
+                run.Engine,
+                gradients,
+                merged,
+                Enum.Parse<GradientReduction>(run.Hypers.Word("reduction"), ignoreCase: true),
+                tasks > 1 ? order : null);
+            run.Out("grad", merged);
+        },
         ["sam_perturb"] = run =>
         {
             Tensor[] old = run.Like("param");
@@ -138,6 +161,12 @@ internal static class DirectItems
                         return tensor;
                     }),
             ];
+
+        public long[] Shape(string name) => golden.Shape($"in.{name}").ToArray();
+
+        public double[] Values(string name) => golden.Values($"in.{name}");
+
+        public long[] Integers(string name) => golden.Integers($"in.{name}");
 
         /// <summary>Zeros in the shapes of those inputs.</summary>
         public Tensor[] Like(string name) => [.. Names("in", name).Select(input => _tensors.Allocate(golden.Shape(input)))];

@@ -124,6 +124,25 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_sam_restore")]
     internal static partial int SamRestore(EngineHandle engine, long count, NativeTensor* @params, NativeTensor* oldParams);
 
+    /// <summary>PCGrad (arXiv 2001.06782): the gradient of each of 1 to 64 tasks, over all tensors together, is
+    /// projected onto the normal plane of every other task's gradient that it conflicts with; merged[i] becomes the sum
+    /// over the tasks. It takes two reads of each gradient and one write, whatever the number of conflicts. task_grads
+    /// is [task_count][tensor_count]; data NULL = the task has no gradient for the tensor, which counts as zeros.
+    /// Tensors of one index have equal shape and strides; any mixture of F32, F16 and BF16, or all F64. merged[i] may
+    /// be the buffer of one of its own gradients, and is otherwise apart from all. order is [task_count][task_count -
+    /// 1]: for each task all others, in the order in which it is projected (the paper: random); NULL = ascending.
+    /// OPTIM_REDUCTION_MEAN divides by task_count the tensors for which every task has a gradient.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_pcgrad")]
+    internal static partial int Pcgrad(EngineHandle engine, long taskCount, long tensorCount, NativeTensor* taskGrads, NativeTensor* merged, long* order, int reduction);
+
+    /// <summary>Fills tensors of any dtype with +1 and -1, each with probability 1/2: the probes of Hutchinson's
+    /// estimator, for rules that take a Hessian diagonal (arXiv 2006.00719). Equal on every engine: element i of all
+    /// tensors laid end to end, in memory order, is -1 where bit i mod 32 of word (i / 32) mod 4 of Philox4x32-10 is
+    /// set, with the key seed and the counter (i / 128, offset). Take another offset for every probe, such as the
+    /// number of the step.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_rademacher")]
+    internal static partial int Rademacher(EngineHandle engine, long count, NativeTensor* tensors, ulong seed, ulong offset);
+
     /// <summary>Creates a plan. Everything is copied except the buffers.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_create")]
     internal static partial int PlanCreate(EngineHandle engine, NativePlanOptions* options, out PlanHandle plan);
