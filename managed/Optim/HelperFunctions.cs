@@ -173,6 +173,64 @@ public static unsafe class HelperFunctions
         NativeStatus.Check(NativeMethods.Lookahead(Handle(engine), values.Count, values.Pointer, slow.Pointer, alpha));
     }
 
+    /// <summary>First step of sharpness-aware minimization (<see cref="SharpnessAwareMinimization"/>): saves the
+    /// parameters and moves them to the point of highest loss nearby. The norm is over all tensors given.</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="parameters">The parameters, all with a gradient.</param>
+    /// <param name="gradients">Their gradients, which do not change.</param>
+    /// <param name="oldParameters">Where the parameters are saved, of the same shapes and types.</param>
+    /// <param name="options">The neighbourhood; null = the defaults.</param>
+    public static void SamPerturb(
+        Engine engine,
+        ReadOnlySpan<Tensor> parameters,
+        ReadOnlySpan<Tensor> gradients,
+        ReadOnlySpan<Tensor> oldParameters,
+        SharpnessOptions? options = null
+    )
+    {
+        CheckPairs(parameters, gradients, nameof(gradients));
+        CheckPairs(parameters, oldParameters, nameof(oldParameters));
+        using var values = new NativeTensors(parameters, nameof(parameters));
+        using var grads = new NativeTensors(gradients, nameof(gradients));
+        using var old = new NativeTensors(oldParameters, nameof(oldParameters));
+        options ??= new SharpnessOptions();
+        NativeStatus.Check(
+            NativeMethods.SamPerturb(
+                Handle(engine),
+                values.Count,
+                values.Pointer,
+                grads.Pointer,
+                old.Pointer,
+                options.Rho,
+                options.Adaptive ? 1 : 0,
+                options.PerturbEpsilon,
+                options.UseGc ? 1 : 0,
+                options.AsamEta
+            )
+        );
+    }
+
+    /// <summary>Second step of sharpness-aware minimization: puts the saved parameters back, to the bit.</summary>
+    public static void SamRestore(Engine engine, ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> oldParameters)
+    {
+        CheckPairs(parameters, oldParameters, nameof(oldParameters));
+        using var values = new NativeTensors(parameters, nameof(parameters));
+        using var old = new NativeTensors(oldParameters, nameof(oldParameters));
+        NativeStatus.Check(NativeMethods.SamRestore(Handle(engine), values.Count, values.Pointer, old.Pointer));
+    }
+
+    /// <summary>Fills tensors with +1 and -1, each with probability 1/2: the probes of Hutchinson's estimator of a Hessian
+    /// diagonal (arXiv 2006.00719). Equal on every engine and for every storage type.</summary>
+    /// <param name="engine">The engine to compute on.</param>
+    /// <param name="tensors">What is filled.</param>
+    /// <param name="seed">The seed.</param>
+    /// <param name="offset">Another one for every probe, such as the number of the step.</param>
+    public static void Rademacher(Engine engine, ReadOnlySpan<Tensor> tensors, ulong seed, ulong offset)
+    {
+        using var probes = new NativeTensors(tensors, nameof(tensors));
+        NativeStatus.Check(NativeMethods.Rademacher(Handle(engine), probes.Count, probes.Pointer, seed, offset));
+    }
+
     /// <summary>Norms of the rows of a tensor; a tensor of rank 0 or 1 is a single row.</summary>
     public static double[] UnitNorm(Engine engine, Tensor tensor)
     {

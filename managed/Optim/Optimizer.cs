@@ -34,10 +34,10 @@ public abstract unsafe class Optimizer : IDisposable
                 Groups[resolved].Resolve(Rule);
             }
 
-            var gradientType = PlanFactory.GradientType(Parameters, storage);
-            _plan = PlanFactory.Create(this, gradientType, storage?.StateType);
+            GradientType = PlanFactory.GradientType(Parameters, storage);
+            _plan = PlanFactory.Create(this, GradientType, storage?.StateType);
             _states = new StateMemory(_plan, engine, Parameters);
-            _binding = new Binding(_plan, Parameters, gradientType);
+            _binding = new Binding(_plan, Parameters, GradientType);
             _binding.Bind(_states.Pointers);
             NativeStatus.Check(NativeMethods.PlanInitStates(_plan));
             for (var i = 0; i < Groups.Count; i++)
@@ -75,6 +75,9 @@ public abstract unsafe class Optimizer : IDisposable
 
     /// <summary>The helpers that were switched on at construction.</summary>
     public Helpers Helpers { get; }
+
+    /// <summary>Type of all gradients; null = that of each parameter.</summary>
+    internal DType? GradientType { get; }
 
     /// <summary>Bytes of all states.</summary>
     public long StateBytes => _states.Slots.Sum(slot => slot.Bytes);
@@ -221,7 +224,7 @@ public abstract unsafe class Optimizer : IDisposable
         _binding.Refresh();
     }
 
-    private void CheckOpen() => ObjectDisposedException.ThrowIf(_plan.IsClosed, this);
+    internal void CheckOpen() => ObjectDisposedException.ThrowIf(_plan.IsClosed, this);
 
     private void CheckGroup(int group)
     {

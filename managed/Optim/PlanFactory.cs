@@ -8,7 +8,31 @@ internal static unsafe class PlanFactory
 {
     private const int AsParameter = -1;
 
-    public static PlanHandle Create(Optimizer optimizer, DType? gradientType, DType? stateType)
+    public static PlanHandle Create(Optimizer optimizer, DType? gradientType, DType? stateType) =>
+        Create(
+            optimizer.RuleName,
+            optimizer,
+            [.. optimizer.Groups.Select(group => group.Values.ToArray())],
+            optimizer.Helpers,
+            gradientType,
+            stateType
+        );
+
+    /// <summary>A plan of another rule for the parameters and groups of an optimizer.</summary>
+    /// <param name="ruleName">The rule.</param>
+    /// <param name="optimizer">Whose parameters and groups.</param>
+    /// <param name="values">The hyper-parameters of each group, in the order of the rule.</param>
+    /// <param name="helpers">Helpers to switch on.</param>
+    /// <param name="gradientType">Type of all gradients; null = that of each parameter.</param>
+    /// <param name="stateType">Type of all states; null = the library's choice.</param>
+    public static PlanHandle Create(
+        string ruleName,
+        Optimizer optimizer,
+        double[][] values,
+        Helpers helpers,
+        DType? gradientType,
+        DType? stateType
+    )
     {
         var parameters = optimizer.Parameters;
         NativeTensor[] tensors = [.. parameters.Select(parameter => parameter.Value.ToNative())];
@@ -16,9 +40,9 @@ internal static unsafe class PlanFactory
         [
             .. optimizer.Groups.SelectMany((group, i) => Enumerable.Repeat((long)i, group.Parameters.Count)),
         ];
-        double[] hypers = [.. optimizer.Groups.SelectMany(group => group.Values.ToArray())];
-        var helpers = optimizer.Helpers.ToNative();
-        fixed (byte* rule = Encoding.UTF8.GetBytes(optimizer.RuleName + '\0'))
+        double[] hypers = [.. values.SelectMany(row => row)];
+        var switches = helpers.ToNative();
+        fixed (byte* rule = Encoding.UTF8.GetBytes(ruleName + '\0'))
         fixed (NativeTensor* tensor = tensors)
         fixed (long* group = groupOf)
         fixed (double* hyper = hypers)
@@ -28,12 +52,12 @@ internal static unsafe class PlanFactory
                 Size = (ulong)sizeof(NativePlanOptions),
                 Rule = rule,
                 GroupCount = optimizer.Groups.Count,
-                HyperCount = optimizer.Rule.Hypers.Count,
+                HyperCount = values[0].Length,
                 Hypers = hyper,
                 TensorCount = parameters.Count,
                 Params = tensor,
                 GroupOf = group,
-                Helpers = &helpers,
+                Helpers = &switches,
                 GradDtype = TypeCode(gradientType),
                 StateDtype = TypeCode(stateType),
             };

@@ -42,6 +42,9 @@ internal sealed unsafe class StateMemory : IDisposable
     /// <summary>Addresses of the slots.</summary>
     public nint[] Pointers { get; }
 
+    /// <summary>What must be kept for as long as the addresses are used.</summary>
+    public object? Owner => _buffer;
+
     /// <summary>Bytes of the buffer.</summary>
     public long ByteLength { get; }
 

@@ -97,6 +97,7 @@ RuleInfo describe(const char* name) {
   info.summary = Rule::summary;
   info.listed = is_listed<Rule>;
   info.writes_gradient = writes_gradient<Rule>;
+  info.update_pass = update_pass<Rule>;
   info.shape = is_matrix<Rule> ? Shape::matrix : is_reduced<Rule> ? Shape::reduced : Shape::elementwise;
   info.hypers = describe_hypers(Rule::hypers);
   info.slots = detail::describe_slots<Rule>();

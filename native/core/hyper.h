@@ -57,8 +57,8 @@ struct IndexOf<Wanted, First, Rest...> {
 template <class... Tag>
 struct Hypers {
   static constexpr int count = sizeof...(Tag);
-  double value[count];
-  const char* like[count];
+  double value[count > 0 ? count : 1];
+  const char* like[count > 0 ? count : 1];
 
   template <class Wanted>
   static constexpr bool has = IndexOf<Wanted, Tag...>::value < count;

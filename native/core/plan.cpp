@@ -46,7 +46,7 @@ ElementBuffer PlanTensor::element_buffer(const RuleInfo& rule, int rule_slot) co
     if (rule.inputs[i] == rule_slot) return {inputs[i], grad_dtype};
   }
   const SlotShape shape = rule.slots[rule_slot].shape;
-  const bool per_element = shape == SlotShape::param || (shape == SlotShape::unit && param.extent.rank < 2);
+  const bool per_element = shape == SlotShape::param || shape == SlotShape::copy || (shape == SlotShape::unit && param.extent.rank < 2);
   const Slot* const slot = per_element && rule_slot != rule.slow_params ? find(rule_slot) : nullptr;
   return slot == nullptr ? ElementBuffer{nullptr, DType::f32} : ElementBuffer{slot->data, slot->layout.dtype};
 }
@@ -137,6 +137,7 @@ void Plan::make_slots(PlanTensor& tensor, DType state_dtype) const {
     if (shape == SlotShape::unit) shape = param.rank >= 2 ? SlotShape::row : SlotShape::param;
     const DType dtype = unit_dtype(state_dtype);
     if (shape == SlotShape::param) add(slot.name, like_param, slot.initial, i, 0);
+    if (shape == SlotShape::copy) add(slot.name, param, slot.initial, i, 0);
     if (shape == SlotShape::row) add(slot.name, row_major(dtype, std::max(param.rank, 1), one_per_row.data()), slot.initial, i, 0);
     if (shape == SlotShape::tensor) add(slot.name, row_major(dtype, 1, &one), slot.initial, i, 0);
     if (shape == SlotShape::scalar) add(slot.name, row_major(dtype, 0, &one), slot.initial, i, 0);
@@ -236,7 +237,7 @@ std::uint64_t Plan::bytes_per_step() const {
     if (reduces(tensor)) {
       bytes += pass_bytes(tensor, rule_.reduction->gather_pass(hypers)) + pass_bytes(tensor, rule_.reduction->apply_pass(hypers));
     } else {
-      bytes += pass_bytes(tensor, {true, true, true, true, true});
+      bytes += pass_bytes(tensor, rule_.update_pass);
     }
     if (const int every = options(tensor.group).helpers.lookahead_k) {  // on the average of the steps
       bytes += 2 * tensor.slow_params(rule_)->layout.bytes() / static_cast<std::uint64_t>(every);

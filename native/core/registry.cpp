@@ -21,9 +21,9 @@ int find_rule(const std::string& name) {
   std::string names;
   for (std::size_t i = 0; i < registry().size(); ++i) {
     const RuleInfo& rule = registry()[i];
-    if (!rule.listed) continue;
+    if (rule.writes_gradient) continue;  // steps never do, only the functions that apply a helper
     if (rule.name == name) return static_cast<int>(i);
-    names += names.empty() ? rule.name : std::string(", ") + rule.name;
+    if (rule.listed) names += names.empty() ? rule.name : std::string(", ") + rule.name;
   }
   throw Error(Status::not_found, "rule \"" + name + "\" is not registered; registered are " + names);
 }

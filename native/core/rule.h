@@ -10,13 +10,14 @@
 //
 //   update(p, g, s, c)                   elementwise: the whole step of one element. p and g arrive prepared (core/gradient.h).
 //
-//   sum_count, scope, reduced_rank       reduced: a first pass sums over each row or tensor of at least that rank (tensors of
-//   gather(p, g, s, c) -> Terms          lower rank take update); gather updates the state and returns what is to be summed,
+//   sum_count, scope, reduced_rank       reduced: a first pass sums over each row or tensor, or over all tensors, of at least
+//   gather(p, g, s, c) -> Terms          that rank (others take update); gather updates the state and returns what is summed,
 //   close_row(sums, s, c, x)             optional: once a row, in double: derive further sums, update per-row slots
 //   close_tensor(sums, s, c, x)          optional: once a tensor, likewise
-//   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor
-//   apply(p, g, s, c, f)                 the second pass; it may update the state too
-//   gather_pass, apply_pass              which streams the passes touch; writes_state of apply_pass is always the same
+//   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor (Scope::all: of all)
+//   apply(p, g, s, c, f)                 the second pass
+//   gather_pass, apply_pass              which streams the passes touch; whether apply writes the state (and may take s as a
+//                                        variable) must not depend on the hyper-parameters
 //
 //   program(builder, h, order)           matrix: a short program of linear algebra (core/program.h) between two passes:
 //   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
@@ -28,7 +29,7 @@
 // learning_rate(h, t), of a rule with a schedule of its own, for the helpers; stable_weight_decay: its decoupled decay is the stable
 // one; alternating = alternate(slots, a, b), two slots that change places at every even step; unit_length(h, tensor): how many elements
 // of a tensor are summed together in place of a row, update taking it where that is 1; check_tensor(h, tensor), as check;
-// max_dimension, of a matrix rule. With slots of role input, prepare<T>(h, t, inputs) also gets what is known
+// update_pass, which streams update touches if not all; max_dimension, of a matrix rule. With slots of role input, prepare<T>(h, t, inputs) also gets what is known
 // of them.
 #pragma once
 
@@ -53,12 +54,23 @@ struct Terms {
   double value[Count];
 };
 
-enum class Scope { row, tensor };
+enum class Scope { row, tensor, all };
 
 // Streams that a pass reads and writes; what a step must move follows from them.
 struct Pass {
   bool reads_param, reads_grad, reads_state, writes_param, writes_state;
   bool reads_inputs = true;
+
+  // What either of two groups touches.
+  Pass& operator|=(const Pass& other) {
+    reads_param |= other.reads_param;
+    reads_grad |= other.reads_grad;
+    reads_state |= other.reads_state;
+    writes_param |= other.writes_param;
+    writes_state |= other.writes_state;
+    reads_inputs |= other.reads_inputs;
+    return *this;
+  }
 };
 
 template <class Rule>
@@ -120,6 +132,14 @@ template <class Rule, class = void>
 struct WritesGradient : std::false_type {};
 template <class Rule>
 struct WritesGradient<Rule, std::enable_if_t<Rule::writes_gradient>> : std::true_type {};
+template <class Rule, class = void>
+struct UpdatePass {
+  static constexpr Pass value{true, true, true, true, true};
+};
+template <class Rule>
+struct UpdatePass<Rule, std::void_t<decltype(Rule::update_pass)>> {
+  static constexpr Pass value = Rule::update_pass;
+};
 template <class Rule, class = void>
 struct DecaysStably : std::false_type {};
 template <class Rule>
@@ -206,5 +226,7 @@ constexpr AlternatingSlots alternation() {
 // Whether a pass may leave slot I unwritten: the caller's, and the one that rests.
 template <class Rule, int I>
 constexpr bool is_read_only = SlotsOf<Rule>::template role<I>() == Role::input || I == alternation<Rule>().resting;
+template <class Rule>
+constexpr Pass update_pass = detail::UpdatePass<Rule>::value;
 
 }  // namespace optim

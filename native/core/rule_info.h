@@ -49,6 +49,7 @@ struct RuleInfo {
   const char* summary;
   bool listed;
   bool writes_gradient;
+  Pass update_pass;
   Shape shape;
   std::vector<HyperInfo> hypers;
   std::vector<SlotInfo> slots;

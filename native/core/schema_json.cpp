@@ -31,7 +31,7 @@ Json hyper_json(const HyperInfo& hyper, const std::vector<HyperInfo>& all, bool 
 }
 
 Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
-  static const char* const shapes[] = {"param", "row", "unit", "tensor", "scalar", "matrix"};
+  static const char* const shapes[] = {"param", "copy", "row", "unit", "tensor", "scalar", "matrix"};
   static const char* const initials[] = {"zero", "param", "identity"};
   static const char* const roles[] = {"none", "first_moment", "second_moment", "slow_params"};
   return {{"name", slot.name},

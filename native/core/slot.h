@@ -10,6 +10,7 @@ namespace optim {
 
 enum class SlotShape {
   param,   // the shape of the parameter
+  copy,    // its shape and its storage type
   row,     // one number per row: (d0, 1, ..., 1)
   unit,    // as row for rank >= 2, as param below: the unit of a rule that treats vectors element by element
   tensor,  // one number: (1)
@@ -100,7 +101,8 @@ struct Slots<Entry<Slot, Hyper>...> {
   template <int I>
   static constexpr bool per_element(bool vectors) {
     constexpr SlotShape shapes[] = {Slot::shape..., SlotShape::scalar};
-    return role<I>() != Role::slow_params && (shapes[I] == SlotShape::param || (vectors && shapes[I] == SlotShape::unit));
+    const bool element = shapes[I] == SlotShape::param || shapes[I] == SlotShape::copy;
+    return role<I>() != Role::slow_params && (element || (vectors && shapes[I] == SlotShape::unit));
   }
 
   template <int I>

@@ -8,6 +8,7 @@
 
 #include "core/moments.h"
 #include "core/plan.h"
+#include "engine/tensor_list.h"
 #include "helpers/pipeline.h"
 
 namespace optim {
@@ -47,6 +48,8 @@ class Engine {
   virtual void copy(void* destination, const void* source, std::uint64_t bytes) = 0;
   virtual bool owns_address(const void* data) const = 0;  // false: the pointer is known to be on another device
   virtual std::unique_ptr<Executor> make_executor(const Plan& plan) = 0;
+  virtual void merge_gradients(const GradientSurgery& surgery) = 0;
+  virtual void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t seed, std::uint64_t offset) = 0;
 
   // Throws unless data, which messages call `what`, is aligned for elements of that size and on this device.
   void check_address(const std::string& what, const void* data, std::size_t element_size) const;

@@ -64,6 +64,7 @@ public sealed class GoldenTests
                 .. golden.Tensors.Keys.Where(key =>
                     !key.StartsWith("in.", StringComparison.Ordinal)
                     && !key.StartsWith("grad.", StringComparison.Ordinal)
+                    && !key.StartsWith("aux.", StringComparison.Ordinal)
                     && !key.EndsWith(".init", StringComparison.Ordinal)),
             ];
             Assert.Equal(expected.Order(), tensors.Tensors.Keys.Order());

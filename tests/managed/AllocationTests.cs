@@ -48,6 +48,19 @@ public sealed class AllocationTests
         });
     }
 
+    [Fact]
+    public void Both_steps_of_sharpness_aware_minimization_allocate_nothing()
+    {
+        using var model = new Model();
+        using var optimizer = model.Optimizer("sgd");
+        using var sam = new SharpnessAwareMinimization(optimizer);
+        AssertNoAllocation(() =>
+        {
+            sam.FirstStep();
+            sam.SecondStep();
+        });
+    }
+
     // What allocates does so every time; the runtime itself may allocate once in a while, as it compiles a method again.
     private static void AssertNoAllocation(Action action)
     {

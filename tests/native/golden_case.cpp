@@ -38,7 +38,9 @@ const std::map<std::string, HelperFields>& helper_fields() {
        {[](H&) {},
         {{"k", [](H& h, double v) { h.lookahead_k = static_cast<int32_t>(v); }},
          {"alpha", [](H& h, double v) { h.lookahead_alpha = v; }},
-         {"pullback_momentum", [](H& h, double v) { h.lookahead_pullback = static_cast<int32_t>(v); }}}}}};
+         {"pullback_momentum", [](H& h, double v) { h.lookahead_pullback = static_cast<int32_t>(v); }}}}},
+      {"sam",  // a step before each of the plan's, by plans of its own
+       {[](H&) {}, {{"rho", [](H&, double) {}}, {"adaptive", [](H&, double) {}}, {"perturb_eps", [](H&, double) {}}}}}};
   return table;
 }
 
@@ -82,6 +84,7 @@ struct Parts {
 
 Parts parts_of(const GoldenFile& file) {
   if (file.optimizer == "lookahead") return {file.hypers.at("base").get<std::string>(), "lookahead"};
+  if (file.optimizer == "sam") return {"sgd", "sam"};
   const size_t plus = file.optimizer.find('+');
   if (plus == std::string::npos) return {file.optimizer, ""};
   return {file.optimizer.substr(0, plus), file.optimizer.substr(plus + 1)};
@@ -182,6 +185,37 @@ const std::map<std::string, Direct>& direct_functions() {
                                          static_cast<int64_t>(hyper(f, "step")), &rms));
          return plus(params.outputs("out.param"), "out.rms", rms);
        }},
+      {"pcgrad",
+       [](Engine& e, const GoldenFile& f, int32_t dtype) {
+         const GoldenTensor& has_grad = f.at("in.has_grad");
+         const Values& order = f.at("in.order").values;
+         std::vector<std::unique_ptr<Tensors>> tasks;
+         std::vector<optim_tensor> grads;
+         for (int64_t i = 0; i < has_grad.shape[0]; ++i) {
+           tasks.push_back(std::make_unique<Tensors>(e, f, "grad." + std::to_string(i), dtype));
+           for (int64_t t = 0; t < tasks.back()->count(); ++t) {
+             grads.push_back(tasks.back()->views()[t]);
+             if (has_grad.values[grads.size() - 1] == 0) grads.back().data = nullptr;
+           }
+         }
+         const Tensors merged(e, f, "grad.0", dtype);
+         const bool mean = f.hypers.at("reduction") == "mean";
+         check(optim_pcgrad(e, has_grad.shape[0], merged.count(), grads.data(), merged.views(),
+                            std::vector<int64_t>(order.begin(), order.end()).data(),
+                            mean ? OPTIM_REDUCTION_MEAN : OPTIM_REDUCTION_SUM));
+         return merged.outputs("out.grad");
+       }},
+      {"sam_perturb",
+       [](Engine& e, const GoldenFile& f, int32_t dtype) {
+         const Tensors params(e, f, "param", dtype), grads(e, f, "grad", dtype), old(e, f, "grad", dtype);
+         check(optim_sam_perturb(e, params.count(), params.views(), grads.views(), old.views(), hyper(f, "rho"),
+                                 static_cast<int32_t>(hyper(f, "adaptive")), hyper(f, "perturb_eps"),
+                                 static_cast<int32_t>(hyper(f, "use_gc")), hyper(f, "asam_eta")));
+         Outputs outputs = params.outputs("out.perturbed");
+         check(optim_sam_restore(e, params.count(), params.views(), old.views()));
+         for (const auto& restored : params.outputs("out.restored")) outputs.push_back(restored);
+         return outputs;
+       }},
       {"unit_norm", [](Engine& e, const GoldenFile& f, int32_t dtype) {
          const Tensors x(e, f, "x", dtype);
          Values norms(f.at("out.norm").values.size());
@@ -214,6 +248,11 @@ PlanSpec plan_of(const GoldenFile& file, int32_t dtype) {
     }
   }
   return spec;
+}
+
+std::vector<double> sharpness_of(const GoldenFile& file) {
+  if (file.optimizer != "sam") return {};
+  return {hyper(file, "rho"), hyper(file, "adaptive"), hyper(file, "perturb_eps")};
 }
 
 Outputs run_direct(Engine& engine, const GoldenFile& file, int32_t dtype) {

@@ -14,6 +14,9 @@ namespace optim_test {
 // or the table of helpers does not know.
 PlanSpec plan_of(const GoldenFile& file, int32_t dtype);
 
+// The hyper-parameters of sharpness-aware minimization (sharpness.h) of a trajectory that is about it; otherwise empty.
+std::vector<double> sharpness_of(const GoldenFile& file);
+
 // The outputs of a direct case as the library computes them, named as in the file.
 using Outputs = std::vector<std::pair<std::string, Values>>;
 Outputs run_direct(Engine& engine, const GoldenFile& file, int32_t dtype);

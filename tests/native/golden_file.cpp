@@ -33,13 +33,17 @@ Raw read_safetensors(const std::string& path) {
 GoldenTensor parse_tensor(const std::string& path, const json& entry, const Bytes& data) {
   const std::string dtype = entry.at("dtype").get<std::string>();
   const auto offsets = entry.at("data_offsets").get<std::vector<size_t>>();
-  if ((dtype != "F32" && dtype != "F64") || offsets.size() != 2 || offsets[0] > offsets[1] ||
-      offsets[1] > data.size()) {
+  const bool real = dtype == "F32" || dtype == "F64";
+  if ((!real && dtype != "I64") || offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data.size()) {
     throw std::runtime_error(path + ": malformed tensor entry " + entry.dump());
   }
   const Bytes bytes(data.begin() + static_cast<std::ptrdiff_t>(offsets[0]),
                     data.begin() + static_cast<std::ptrdiff_t>(offsets[1]));
-  return {entry.at("shape").get<std::vector<int64_t>>(), decode(dtype == "F32" ? OPTIM_F32 : OPTIM_F64, bytes)};
+  const auto shape = entry.at("shape").get<std::vector<int64_t>>();
+  if (real) return {shape, decode(dtype == "F32" ? OPTIM_F32 : OPTIM_F64, bytes)};
+  std::vector<int64_t> integers(bytes.size() / sizeof(int64_t));
+  std::memcpy(integers.data(), bytes.data(), integers.size() * sizeof(int64_t));
+  return {shape, Values(integers.begin(), integers.end())};
 }
 
 json metadata(const std::string& path, const json& header) {

@@ -17,7 +17,7 @@ struct GoldenTensor {
 
 struct GoldenFile {
   std::string name;       // of the file, without extension
-  std::string optimizer;  // a rule, "rule+helper", "lookahead" or a helper
+  std::string optimizer;  // a rule, "rule+helper", "lookahead", "sam" or a helper
   nlohmann::json hypers;  // object: name -> number, boolean or word
   int64_t steps = 0;
   std::vector<int64_t> recorded;

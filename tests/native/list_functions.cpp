@@ -19,6 +19,7 @@ const std::vector<ListFunction>& list_functions() {
       {"optim_stable_weight_decay", true, false, true,
        [](E e, int64_t n, T a, T b) { return optim_stable_weight_decay(e, n, a, b, 0.1, 0.5, 0.99, 3, nullptr); }},
       {"optim_lookahead", true, true, false, [](E e, int64_t n, T a, T b) { return optim_lookahead(e, n, a, b, 0.6); }},
+      {"optim_sam_restore", true, false, false, [](E e, int64_t n, T a, T b) { return optim_sam_restore(e, n, a, b); }},
   };
   return table;
 }

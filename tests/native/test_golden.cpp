@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "golden_case.h"
+#include "sharpness.h"
 #include "tolerances.h"
 
 namespace optim_test {
@@ -49,9 +50,19 @@ class Golden : public testing::TestWithParam<GoldenRun> {
     };
     for (size_t i = 0; i < session.size(); ++i) session.set_param(i, file_.at(tensor("param", i, "init")).values);
     session.init();
+    std::unique_ptr<Sharpness> sharpness;
+    if (const std::vector<double> row = sharpness_of(file_); !row.empty()) {
+      sharpness = std::make_unique<Sharpness>(engine_, session, std::vector<std::vector<double>>{row});
+    }
+    const auto set_grads = [&](const char* kind, const std::string& last) {
+      for (size_t i = 0; i < session.size(); ++i) session.set_grad(i, file_.at(tensor(kind, i, last)).values);
+    };
     for (int64_t step = 1; step <= file_.steps; ++step) {
-      for (size_t i = 0; i < session.size(); ++i) {
-        session.set_grad(i, file_.at(tensor("grad", i, std::to_string(step))).values);
+      set_grads("grad", std::to_string(step));
+      if (sharpness != nullptr) {
+        sharpness->perturb();
+        set_grads("aux", "grad2." + std::to_string(step));
+        sharpness->restore();
       }
       give_inputs(session, step);
       session.step();

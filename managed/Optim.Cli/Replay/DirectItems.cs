@@ -58,6 +58,38 @@ internal static class DirectItems
                 run.Hypers.Number("eps"));
             run.Out("param");
         },
+        ["pcgrad"] = run =>
+        {
+            long tasks = run.Shape("has_grad")[0];
+            double[] present = run.Values("has_grad");
+            Tensor[] merged = run.Like("grad.0");
+            Tensor?[][] gradients =
+            [
+                .. Enumerable
+                    .Range(0, (int)tasks)
+                    .Select(task =>
+                        run.In($"grad.{task}")
+                            .Select((grad, i) => present[(task * merged.Length) + i] != 0 ? grad : null)
+                            .ToArray()),
+            ];
+            int[][] order = [.. run.Integers("order").Select(other => (int)other).Chunk((int)Math.Max(1, tasks - 1))];
+            GradientSurgery.Merge(
+                run.Engine,
+                gradients,
+                merged,
+                Enum.Parse<GradientReduction>(run.Hypers.Word("reduction"), ignoreCase: true),
+                tasks > 1 ? order : null);
+            run.Out("grad", merged);
+        },
+        ["sam_perturb"] = run =>
+        {
+            Tensor[] old = run.Like("param");
+            SharpnessOptions options = GoldenHelpers.Sharpness(run.Hypers);
+            HelperFunctions.SamPerturb(run.Engine, run.In("param"), run.In("grad"), old, options);
+            run.Out("perturbed", run.In("param"));
+            HelperFunctions.SamRestore(run.Engine, run.In("param"), old);
+            run.Out("restored", run.In("param"));
+        },
         ["stable_weight_decay"] = run =>
         {
             run.Out(
@@ -118,10 +150,21 @@ internal static class DirectItems
                     }),
             ];
 
+        public long[] Shape(string name) => golden.Shape($"in.{name}").ToArray();
+
+        public double[] Values(string name) => golden.Values($"in.{name}");
+
+        public long[] Integers(string name) => golden.Integers($"in.{name}");
+
+        /// <summary>Zeros in the shapes of those inputs.</summary>
+        public Tensor[] Like(string name) => [.. Names("in", name).Select(input => _tensors.Allocate(golden.Shape(input)))];
+
         /// <summary>The inputs of that name, changed in place, are the outputs of the same name.</summary>
-        public void Out(string name)
+        public void Out(string name) => Out(name, In(name));
+
+        public void Out(string name, Tensor[] tensors)
         {
-            foreach ((string output, Tensor tensor) in Names("out", name).Zip(In(name)))
+            foreach ((string output, Tensor tensor) in Names("out", name).Zip(tensors))
             {
                 _output.Add(output, tensor.ToDoubles());
             }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Optim.Cli.Replay;
@@ -66,6 +67,19 @@ internal sealed class GoldenCase
     public ReadOnlySpan<long> Shape(string tensor) => Info(tensor).Shape;
 
     public double[] Values(string tensor) => Has(tensor) ? _tensors.GetDoubles(tensor) : throw Missing(tensor);
+
+    public long[] Integers(string tensor)
+    {
+        TensorInfo info = Info(tensor);
+        if (info.Type != SafeTensorType.I64)
+        {
+            throw new FormatException($"{Name}: tensor '{tensor}' is {info.Type}, expected I64");
+        }
+
+        var values = new long[info.ElementCount];
+        _tensors.Read(tensor, 0, MemoryMarshal.AsBytes(values.AsSpan()));
+        return values;
+    }
 
     private static bool IsExpected(string tensor) =>
         tensor.StartsWith("out.", StringComparison.Ordinal)

@@ -6,6 +6,9 @@ internal static class GoldenHelpers
     /// <summary>The item of cases whose rule is named by the hyper-parameter "base".</summary>
     public const string Wrapper = "lookahead";
 
+    /// <summary>The item of cases of sharpness-aware minimization, whose rule is sgd.</summary>
+    public const string Sam = "sam";
+
     private static readonly Dictionary<string, Mapping> Table = new()
     {
         ["agc"] = new(
@@ -34,6 +37,7 @@ internal static class GoldenHelpers
             ["norm_loss_factor", "eps"],
             h => new Helpers { NormLossFactor = h.Number("norm_loss_factor"), NormLossEpsilon = h.Number("eps") }
         ),
+        [Sam] = new(["rho", "adaptive", "perturb_eps"], _ => new Helpers()),
         [Wrapper] = new(
             ["base", "k", "alpha", "pullback_momentum"],
             h => new Helpers
@@ -54,6 +58,11 @@ internal static class GoldenHelpers
             return (hypers.Word("base"), Wrapper);
         }
 
+        if (item == Sam)
+        {
+            return ("sgd", Sam);
+        }
+
         int plus = item.IndexOf('+', StringComparison.Ordinal);
         return plus < 0 ? (item, null) : (item[..plus], item[(plus + 1)..]);
     }
@@ -62,6 +71,17 @@ internal static class GoldenHelpers
 
     public static Helpers Make(string? helper, GoldenHypers hypers) =>
         helper is null ? new Helpers() : Table[helper].Make(hypers);
+
+    /// <summary>Those of sharpness-aware minimization. Its trajectories leave out what they do not use.</summary>
+    public static SharpnessOptions Sharpness(GoldenHypers hypers) =>
+        new()
+        {
+            Rho = hypers.Number("rho"),
+            Adaptive = hypers.Flag("adaptive"),
+            PerturbEpsilon = hypers.Number("perturb_eps"),
+            UseGc = hypers.Has("use_gc") && hypers.Flag("use_gc"),
+            AsamEta = hypers.Has("asam_eta") ? hypers.Number("asam_eta") : 0,
+        };
 
     /// <summary>Whether a hyper-parameter of the case belongs to the rule. The wrapper's cases list those of every
     /// base.</summary>

@@ -5,6 +5,8 @@ namespace Optim.Cli.Replay;
 /// <summary>The hyper-parameters of a golden case by name: numbers, booleans and words.</summary>
 internal sealed class GoldenHypers(string caseName, IReadOnlyDictionary<string, JsonElement> values)
 {
+    public bool Has(string name) => values.ContainsKey(name);
+
     /// <summary>A number; "inf" is one.</summary>
     public double Number(string name)
     {

@@ -40,10 +40,21 @@ internal static class Trajectory
             GoldenHelpers.Make(helper, golden.Hypers),
             new OptimizerStorage { GradientType = dtype }
         );
+        using SharpnessAwareMinimization? sharpness =
+            helper == GoldenHelpers.Sam ? new(optimizer, GoldenHelpers.Sharpness(golden.Hypers)) : null;
         for (int step = 1; step <= golden.Steps; step++)
         {
-            SetGradients(golden, step, parameters, gradients);
-            optimizer.Step();
+            SetGradients(golden, i => Name("grad", i, step), parameters, gradients);
+            if (sharpness is null)
+            {
+                optimizer.Step();
+            }
+            else
+            {
+                sharpness.FirstStep();
+                SetGradients(golden, i => Name("aux", i, "grad2", step), parameters, gradients);
+                sharpness.SecondStep();
+            }
             if (golden.Recorded.Contains(step))
             {
                 AddParameters(golden, step, parameters, output);
@@ -55,11 +66,15 @@ internal static class Trajectory
     }
 
     // A gradient that the case leaves out is absent: the step leaves its parameter alone.
-    private static void SetGradients(GoldenCase golden, int step, List<Parameter> parameters, List<Tensor> gradients)
+    private static void SetGradients(
+        GoldenCase golden,
+        Func<int, string> nameOf,
+        List<Parameter> parameters,
+        List<Tensor> gradients)
     {
         for (int i = 0; i < parameters.Count; i++)
         {
-            string name = Name("grad", i, step);
+            string name = nameOf(i);
             bool present = golden.Has(name);
             if (present)
             {

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "engine/cpu/executor.h"
+#include "engine/cpu/tensor_lists.h"
 #include "engine/engine.h"
 
 namespace optim {
@@ -38,6 +39,12 @@ class CpuEngine : public Engine {
 
   std::unique_ptr<Executor> make_executor(const Plan& plan) override {
     return std::make_unique<cpu::CpuExecutor>(plan, threads_);
+  }
+  void merge_gradients(const GradientSurgery& surgery) override {
+    cpu::merge_gradients(surgery, cpu::Kernels::for_this_processor(), threads_);
+  }
+  void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t seed, std::uint64_t offset) override {
+    cpu::fill_rademacher(tensors, seed, offset, threads_);
   }
 
  private:

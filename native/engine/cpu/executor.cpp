@@ -245,7 +245,7 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
 
 void CpuExecutor::update() {
   const PieceKernel& kernel = state_.kernels.rule(plan_.rule_index()).update[state_.in_double];
-  const Pass pass{true, true, true, true, true};
+  const Pass pass = plan_.rule().update_pass;
   const Tile* const end = update_tiling_.tiles.data() + update_tiling_.tiles.size();
   const bool uniform = !state_.measured && !plan_.looks_ahead();
   state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {

@@ -64,6 +64,8 @@ struct GenericKernels {
   // Moments of gradients (unscaled and clipped) and, unless param is null, of parameters.
   ByPrecision<Moments (*)(const void* grad, const void* param, std::int64_t count, double unscale, double clip)> moments;
   ByPrecision<void (*)(const LookaheadPiece&)> lookahead;
+  ByPrecision<double (*)(const void* a, const void* b, std::int64_t count)> dot;
+  ByPrecision<void (*)(void* sum, const void* x, double factor, std::int64_t count)> add_scaled;
 };
 
 // The kernels of one instruction set.

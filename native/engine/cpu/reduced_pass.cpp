@@ -15,6 +15,7 @@ void ReducedPass::rebind(const StepState& state, const Reduction& reduction,
   const auto sums = static_cast<std::size_t>(reduction.sum_count);
   partials_.assign(static_cast<std::size_t>(tiling_.partials) * sums, 0);
   units_.assign(static_cast<std::size_t>(tiling_.units) * sums, 0);
+  tensors_.assign(tiling_.tensors.size() * sums, 0);
   factors_.assign(static_cast<std::size_t>(tiling_.units) * max_factors, 0);
 }
 
@@ -22,8 +23,11 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
                       const AfterTile& after) {
   if (tiling_.tiles.empty()) return;
   const Reduction& reduction = *reduction_;
-  const double* const hypers = state.plan.hypers()[0].data();
-  const Pass gather_pass = reduction.gather_pass(hypers);
+  Pass gather_pass{}, apply_pass{};
+  for (const HyperRow& group : state.plan.hypers()) {
+    gather_pass |= reduction.gather_pass(group.data());
+    apply_pass |= reduction.apply_pass(group.data());
+  }
   std::fill(partials_.begin(), partials_.end(), 0.0);
 
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
@@ -45,11 +49,12 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   });
 
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > 1024, [&](std::int64_t i) {
-    if (tiling_.tensors[i].units > 0) close(state, static_cast<std::int32_t>(i));
+    if (tiling_.tensors[i].units == 0) return;
+    close(state, static_cast<std::int32_t>(i));
+    if (reduction.scope != Scope::all) finish(state, static_cast<std::int32_t>(i), &tensors_[i * reduction.sum_count]);
   });
+  if (reduction.scope == Scope::all) finish_all(state);
 
-  Pass apply_pass = reduction.apply_pass(hypers);
-  for (const HyperRow& group : state.plan.hypers()) apply_pass.reads_grad |= reduction.apply_pass(group.data()).reads_grad;
   apply_pass.reads_state |= state.pulls_back;
   apply_pass.writes_state |= state.pulls_back;
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
@@ -72,7 +77,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   });
 }
 
-// The sums of every unit of one tensor, those of the tensor, and the factors that follow from both.
+// The sums of every unit of one tensor, and those of the tensor.
 void ReducedPass::close(StepState& state, std::int32_t index) {
   const Reduction& reduction = *reduction_;
   const PlanTensor& tensor = state.plan.tensors()[index];
@@ -81,7 +86,8 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
   if (reduction.unit_length != nullptr) extent.row_length = tiled.unit_length;
   ScalarBytes room;
   const void* const scalars = state.scalars(index, true, room);
-  double total[max_sums] = {};
+  double* const total = &tensors_[static_cast<std::size_t>(index) * reduction.sum_count];
+  std::fill(total, total + reduction.sum_count, 0.0);
   for (std::int64_t unit = 0; unit < tiled.units; ++unit) {
     double* const sums = &units_[(tiled.first_unit + unit) * reduction.sum_count];
     std::fill(sums, sums + reduction.sum_count, 0.0);
@@ -101,10 +107,25 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
     reduction.close_tensor(total, slots, scalars, extent);
     store_unit_slots(tensor, state.rule(), 0, slots);
   }
+}
+
+// The factors of every unit of one tensor, from its sums and the total of the rule's scope.
+void ReducedPass::finish(StepState& state, std::int32_t index, const double* total) {
+  const Reduction& reduction = *reduction_;
+  const TiledTensor& tiled = tiling_.tensors[index];
+  const Extent& extent = state.plan.tensors()[index].param.extent;
+  ScalarBytes room;
+  const void* const scalars = state.scalars(index, true, room);
   for (std::int64_t unit = 0; unit < tiled.units; ++unit) {
     const double* const sums = &units_[(tiled.first_unit + unit) * reduction.sum_count];
     reduction.finish[state.in_double](sums, total, scalars, extent, &factors_[(tiled.first_unit + unit) * max_factors]);
   }
+}
+
+void ReducedPass::finish_all(StepState& state) {
+  double total[max_sums] = {};
+  for (std::size_t i = 0; i < tensors_.size(); ++i) total[i % reduction_->sum_count] += tensors_[i];
+  for (std::size_t i = 0; i < tiling_.tensors.size(); ++i) finish(state, static_cast<std::int32_t>(i), total);
 }
 
 }  // namespace optim::cpu

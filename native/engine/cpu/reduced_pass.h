@@ -19,11 +19,14 @@ class ReducedPass {
 
  private:
   void close(StepState& state, std::int32_t tensor);
+  void finish(StepState& state, std::int32_t tensor, const double* total);
+  void finish_all(StepState& state);
 
   const Reduction* reduction_ = nullptr;
   Tiling tiling_;
   std::vector<double> partials_;     // [partial][sum]
   std::vector<double> units_;        // [unit][sum]
+  std::vector<double> tensors_;      // [tensor][sum]; 0 for those that take no part
   std::vector<unsigned char> factors_;  // [unit][max_factors]
 };
 

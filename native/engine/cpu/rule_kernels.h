@@ -115,7 +115,7 @@ void update(const Piece& piece) {
     Rule::update(p, g, s, loop.scalars);
     loop.param[i] = p;
     if constexpr (writes_gradient<Rule>) loop.grad[i] = g;
-    loop.state.store(s, i);
+    if constexpr (update_pass<Rule>.writes_state) loop.state.store(s, i);
   });
 }
 

@@ -79,7 +79,7 @@ char* OpenTile::address(const Stream& stream) const {
 }
 
 void* OpenTile::open(const Stream& stream, int index, bool read, bool write) {
-  if (stream.data == nullptr) return scratch_.stream(index);
+  if (stream.data == nullptr || !(read || write)) return index < 2 && !write ? scratch_.zeros() : scratch_.stream(index);
   if (stream.dtype == DType::f32 || stream.dtype == DType::f64) return address(stream);
   void* const wide = scratch_.stream(index);
   if (read) kernels_.widen[static_cast<int>(stream.dtype)](address(stream), static_cast<float*>(wide), tile_.count);

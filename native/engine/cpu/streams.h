@@ -58,6 +58,7 @@ class Scratch {
 
   Scratch() : memory_(static_cast<unsigned char*>(::operator new(bytes, alignment))) { std::memset(memory_.get(), 0, bytes); }
   void* stream(int index) const { return memory_.get() + half_page + static_cast<std::size_t>(index) * stride; }
+  void* zeros() const { return stream(streams); }  // for kernels that only read them
 
  private:
   // Tiles of ordinary buffers begin at the same place in a page. Half a page away, a store to this room does not look to the
@@ -65,7 +66,7 @@ class Scratch {
   // them out of each other's cache sets.
   static constexpr std::size_t half_page = 2048, odd_lines = 5 * 64;
   static constexpr std::size_t stride = tile_in_place * sizeof(double) + odd_lines;
-  static constexpr std::size_t bytes = streams * stride + half_page;
+  static constexpr std::size_t bytes = (streams + 1) * stride + half_page;
   static constexpr std::align_val_t alignment{2 * half_page};
   struct Release {
     void operator()(unsigned char* memory) const { ::operator delete(memory, alignment); }
@@ -76,8 +77,8 @@ class Scratch {
 // The part of a piece that begins `offset` elements into it.
 Piece part_of(const Piece& piece, std::int64_t offset, std::int64_t count, bool in_double);
 
-// One tile of a tensor, open for kernels: `piece` has its streams in the arithmetic of the step. Streams that are absent get room that
-// nobody reads.
+// One tile of a tensor, open for kernels: `piece` has its streams in the arithmetic of the step. Of what is absent or
+// not touched by the pass, parameter and gradient are zeros, and states are room that nobody reads.
 class OpenTile {
  public:
   OpenTile(const StepState& state, const Tile& tile, const Pass& pass, Scratch& scratch);

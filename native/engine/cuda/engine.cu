@@ -2,6 +2,8 @@
 #include <limits>
 
 #include "engine/cuda/executor.h"
+#include "engine/cuda/rademacher.h"
+#include "engine/cuda/surgery.h"
 
 namespace optim {
 namespace {
@@ -68,8 +70,20 @@ class CudaEngine : public Engine {
     return std::make_unique<cuda::CudaExecutor>(plan, device_);
   }
 
+  void merge_gradients(const GradientSurgery& surgery) override {
+    const DeviceGuard guard(device_.index);
+    surgery_.merge(surgery, device_);
+  }
+
+  void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t seed, std::uint64_t offset) override {
+    const DeviceGuard guard(device_.index);
+    rademacher_.fill(tensors, seed, offset, device_);
+  }
+
  private:
   cuda::Device device_;
+  cuda::Surgery surgery_;
+  cuda::Rademacher rademacher_;
   std::string description_;
 };
 

@@ -24,6 +24,7 @@ struct ReducedArrays {
   double* units;     // by unit
   double* spans;
   double* tensors;
+  double* all;    // of all tensors
   void* factors;  // Factors of the rule, by unit
 };
 

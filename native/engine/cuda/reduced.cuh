@@ -169,6 +169,20 @@ __global__ void __launch_bounds__(block_threads) close_tensors(PassArguments arg
   }
 }
 
+// One block.
+template <class Rule>
+__global__ void __launch_bounds__(block_threads) close_all(PassArguments arguments) {
+  using V = RuleSums<Rule>;
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  V sums{};
+  for (int i = static_cast<int>(threadIdx.x); i < step.tensor_count; i += block_threads) {
+    if (arguments.tiling.tensors[i].units > 0) sums.merge(reinterpret_cast<const V*>(arguments.reduced.tensors)[i]);
+  }
+  sums = merge_block(sums);
+  if (threadIdx.x == 0) *reinterpret_cast<V*>(arguments.reduced.all) = sums;
+}
+
 // The factors of every unit.
 template <class Rule, class T>
 __global__ void __launch_bounds__(block_threads) finish(PassArguments arguments) {
@@ -187,7 +201,8 @@ __global__ void __launch_bounds__(block_threads) finish(PassArguments arguments)
     if (thread < span.count) {
       const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
       const V& row = reinterpret_cast<const V*>(arguments.reduced.units)[unit];
-      const V& whole = reinterpret_cast<const V*>(arguments.reduced.tensors)[span.tensor];
+      const V& whole = Rule::scope == Scope::all ? *reinterpret_cast<const V*>(arguments.reduced.all)
+                                                 : reinterpret_cast<const V*>(arguments.reduced.tensors)[span.tensor];
       static_cast<Factors*>(arguments.reduced.factors)[unit] = Rule::template finish<T>(
           row.value, whole.value, static_cast<const ScalarsOf<Rule, double>&>(scalars),
           extent_of_units<Rule>(tensor, arguments.tiling.tensors[span.tensor]));

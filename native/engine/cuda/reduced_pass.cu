@@ -24,13 +24,14 @@ ReducedPass::ReducedPass(const Plan& plan, const Reduction& reduction, const Cud
       units_(tiling_.units() * reduction.sum_count),
       spans_(tiling_.spans() * reduction.sum_count),
       tensors_(tiling_.tensors() * reduction.sum_count),
+      all_(reduction.sum_count),
       factors_(tiling_.units() * static_cast<std::int64_t>(kernels.factors_size[precision_])) {}
 
 PassArguments ReducedPass::arguments(const StepTables& tables) const {
   PassArguments a{};
   a.step = tables;
   a.tiling = tiling_.view();
-  a.reduced = {partials_.data(), units_.data(), spans_.data(), tensors_.data(), factors_.data()};
+  a.reduced = {partials_.data(), units_.data(), spans_.data(), tensors_.data(), all_.data(), factors_.data()};
   return a;
 }
 
@@ -45,6 +46,7 @@ void ReducedPass::run(const Device& device, const StepTables& tables) const {
   kernels_.fold(tile_warps, a);
   kernels_.close_units(spans, a);
   kernels_.close_tensors(tensor_warps, a);
+  if (kernels_.close_all != nullptr) kernels_.close_all({device.stream, 1}, a);
   kernels_.finish[precision_](spans, a);
   kernels_.apply[precision_](tiles, a);
 }

@@ -29,7 +29,7 @@ class ReducedPass {
   const CudaReduction& kernels_;
   int precision_;
   DeviceTiling tiling_;
-  DeviceArray<double> partials_, units_, spans_, tensors_;
+  DeviceArray<double> partials_, units_, spans_, tensors_, all_;
   DeviceArray<unsigned char> factors_;
 };
 

@@ -54,6 +54,9 @@ struct StartSums {
   static void close_tensors(const LaunchOn& on, const PassArguments& arguments) {
     start(on, &cuda::close_tensors<Rule>, 0, arguments, "close_tensors");
   }
+  static void close_all(const LaunchOn& on, const PassArguments& arguments) {
+    start(on, &cuda::close_all<Rule>, 0, arguments, "close_all");
+  }
 };
 
 template <class Rule>
@@ -70,6 +73,7 @@ constexpr CudaReduction cuda_reduction() {
   table.fold = &StartSums<Rule>::fold;
   table.close_units = &StartSums<Rule>::close_units;
   table.close_tensors = &StartSums<Rule>::close_tensors;
+  if constexpr (Rule::scope == Scope::all) table.close_all = &StartSums<Rule>::close_all;
   table.factors_size[0] = sizeof(typename Rule::template Factors<float>);
   table.factors_size[1] = sizeof(typename Rule::template Factors<double>);
   return table;

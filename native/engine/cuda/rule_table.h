@@ -21,6 +21,7 @@ using StartPass = void (*)(const LaunchOn&, const PassArguments&);
 struct CudaReduction {
   ByPrecision<StartPass> gather, finish, apply;
   StartPass fold, close_units, close_tensors;
+  StartPass close_all;  // null unless the scope is all tensors
   ByPrecision<std::size_t> factors_size;
 };
 

@@ -44,9 +44,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
     const Stream grad = is_matrix<Rule> ? workspace_of<T>(arguments.direction, tensor) : tensor.grad;
     Raw<T> raw_p, raw_g;
     StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-    load(raw_p, tensor.param, at.first, at.count);
-    load(raw_g, grad, at.first, at.count);
-    state.fetch(tensor, at, everything);
+    constexpr Pass pass = update_pass<Rule>;
+    load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
+    load(raw_g, grad, at.first, pass.reads_grad ? at.count : 0);
+    state.fetch(tensor, at, pass);
     TileContext<Rule, T>& context = contexts[turn];
     turn ^= 1;
     if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
@@ -74,8 +75,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
       continue;
     }
     if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
-    store_values(p, tensor.param, at.first, at.count);
-    state.write(tensor, at);
+    if constexpr (pass.writes_param) store_values(p, tensor.param, at.first, at.count);
+    if constexpr (pass.writes_state) state.write(tensor, at);
     if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
   }
 }

@@ -108,6 +108,43 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_unit_norm")]
     internal static partial int UnitNorm(EngineHandle engine, NativeTensor* tensor, double* norms);
 
+    /// <summary>SAM (arXiv 2010.01412) and ASAM (arXiv 2102.11600) step with the gradient of the point of highest loss
+    /// nearby: 1. gradients at the parameters; optim_sam_perturb 2. gradients at the moved parameters;
+    /// optim_sam_restore; a step of any rule with these gradients. perturb saves params[i] in old_params[i] (same shape
+    /// and dtype) and adds rho / (n + perturb_eps) * T^2 g, with T = 1, or |p| + asam_eta when adaptive is 1, and n the
+    /// norm of T g over all tensors given. use_gc 1: g is centralized per row first (rank &gt;= 2). perturb_eps 0 =
+    /// 1e-12. Gradients do not change; where all are 0 parameters do not either. Give only tensors that have a
+    /// gradient. A gradient that is not finite makes parameters that are not, until restore. restore puts params[i]
+    /// back to the bit. For training loops make two plans of the same tensors (optim_plan_create), which allocate
+    /// nothing in a step: "sam_perturb" hyper-parameters rho (0.05), adaptive (0), perturb_eps (1e-12), use_gc (0),
+    /// asam_eta (0), by group; the norm is over all groups; one state per tensor, old_p, of the parameter's shape and
+    /// dtype "sam_restore" no hyper-parameters; the same state, bound to the same buffers. Bind the gradients of step 1
+    /// to it too: a tensor that had none is left alone. They are not read.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_sam_perturb")]
+    internal static partial int SamPerturb(EngineHandle engine, long count, NativeTensor* @params, NativeTensor* grads, NativeTensor* oldParams, double rho, int adaptive, double perturbEpsilon, int useGc, double asamEta);
+
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_sam_restore")]
+    internal static partial int SamRestore(EngineHandle engine, long count, NativeTensor* @params, NativeTensor* oldParams);
+
+    /// <summary>PCGrad (arXiv 2001.06782): the gradient of each of 1 to 64 tasks, over all tensors together, is
+    /// projected onto the normal plane of every other task's gradient that it conflicts with; merged[i] becomes the sum
+    /// over the tasks. It takes two reads of each gradient and one write, whatever the number of conflicts. task_grads
+    /// is [task_count][tensor_count]; data NULL = the task has no gradient for the tensor, which counts as zeros.
+    /// Tensors of one index have equal shape and strides; any mixture of F32, F16 and BF16, or all F64. merged[i] may
+    /// be the buffer of one of its own gradients, and is otherwise apart from all. order is [task_count][task_count -
+    /// 1]: for each task all others, in the order in which it is projected (the paper: random); NULL = ascending.
+    /// OPTIM_REDUCTION_MEAN divides by task_count the tensors for which every task has a gradient.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_pcgrad")]
+    internal static partial int Pcgrad(EngineHandle engine, long taskCount, long tensorCount, NativeTensor* taskGrads, NativeTensor* merged, long* order, int reduction);
+
+    /// <summary>Fills tensors of any dtype with +1 and -1, each with probability 1/2: the probes of Hutchinson's
+    /// estimator, for rules that take a Hessian diagonal (arXiv 2006.00719). Equal on every engine: element i of all
+    /// tensors laid end to end, in memory order, is -1 where bit i mod 32 of word (i / 32) mod 4 of Philox4x32-10 is
+    /// set, with the key seed and the counter (i / 128, offset). Take another offset for every probe, such as the
+    /// number of the step.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_rademacher")]
+    internal static partial int Rademacher(EngineHandle engine, long count, NativeTensor* tensors, ulong seed, ulong offset);
+
     /// <summary>Creates a plan. Everything is copied except the buffers.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_create")]
     internal static partial int PlanCreate(EngineHandle engine, NativePlanOptions* options, out PlanHandle plan);

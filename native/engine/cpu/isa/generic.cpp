@@ -104,6 +104,28 @@ void lookahead(const LookaheadPiece& piece) {
   }
 }
 
+template <class T>
+double dot(const void* a, const void* b, std::int64_t count) {
+  const T* const x = static_cast<const T*>(a);
+  const T* const y = static_cast<const T*>(b);
+  Lanes<1> lanes;
+  for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+    lanes.value[0][lane] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  });
+  double sum = 0;
+  lanes.add_to(&sum);
+  return sum;
+}
+
+template <class T>
+void add_scaled(void* sum, const void* x, double factor, std::int64_t count) {
+  T* const total = static_cast<T*>(sum);
+  const T* const term = static_cast<const T*>(x);
+  const T weight = static_cast<T>(factor);
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < count; ++i) total[i] = total[i] + weight * term[i];
+}
+
 }  // namespace
 
 #define OPTIM_CPU_PASTE(ISA) generic_kernels_##ISA
@@ -114,6 +136,8 @@ const GenericKernels OPTIM_CPU_TABLE(OPTIM_ISA) = {
     {nullptr, nullptr, &narrow_f16_all, &narrow_bf16_all},
     {&moments<float>, &moments<double>},
     {&lookahead<float>, &lookahead<double>},
+    {&dot<float>, &dot<double>},
+    {&add_scaled<float>, &add_scaled<double>},
 };
 
 }  // namespace optim::cpu
