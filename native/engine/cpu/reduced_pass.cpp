@@ -77,13 +77,19 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   });
 }
 
+// The extent that a rule sees beside its sums: rows are its units where it says how long they are.
+Extent ReducedPass::extent_of_units(const StepState& state, std::int32_t index) const {
+  Extent extent = state.plan.tensors()[index].param.extent;
+  if (reduction_->unit_length != nullptr) extent.row_length = tiling_.tensors[index].unit_length;
+  return extent;
+}
+
 // The sums of every unit of one tensor, and those of the tensor.
 void ReducedPass::close(StepState& state, std::int32_t index) {
   const Reduction& reduction = *reduction_;
   const PlanTensor& tensor = state.plan.tensors()[index];
   const TiledTensor& tiled = tiling_.tensors[index];
-  Extent extent = tensor.param.extent;
-  if (reduction.unit_length != nullptr) extent.row_length = tiled.unit_length;
+  const Extent extent = extent_of_units(state, index);
   ScalarBytes room;
   const void* const scalars = state.scalars(index, true, room);
   double* const total = &tensors_[static_cast<std::size_t>(index) * reduction.sum_count];
@@ -113,7 +119,7 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
 void ReducedPass::finish(StepState& state, std::int32_t index, const double* total) {
   const Reduction& reduction = *reduction_;
   const TiledTensor& tiled = tiling_.tensors[index];
-  const Extent& extent = state.plan.tensors()[index].param.extent;
+  const Extent extent = extent_of_units(state, index);
   ScalarBytes room;
   const void* const scalars = state.scalars(index, true, room);
   for (std::int64_t unit = 0; unit < tiled.units; ++unit) {

@@ -18,6 +18,7 @@ class ReducedPass {
   void run(StepState& state, const ByPrecision<PieceKernel>& gather, const ByPrecision<PieceKernel>& apply, const AfterTile& after);
 
  private:
+  Extent extent_of_units(const StepState& state, std::int32_t index) const;
   void close(StepState& state, std::int32_t tensor);
   void finish(StepState& state, std::int32_t tensor, const double* total);
   void finish_all(StepState& state);
