@@ -11,7 +11,7 @@ struct BeginArguments {
   const float* found_inf;  // null: 0
   float* overflow;         // null: nobody asks
   bool skip_nonfinite;
-  const Moments* spans;    // of the gradients; null without moments
+  const Moments* spans;  // of the gradients; null without moments
   std::int64_t span_count;
   bool advance;  // false: prepare for step 1 and count nothing (initialization)
 };

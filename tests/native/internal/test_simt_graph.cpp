@@ -87,7 +87,8 @@ TEST_P(SimtGraph, WithAllHelpers) {
   replays_equal_eager_steps(spec);
 }
 
-// The whole cycle of dynamic loss scaling: whether a step overflows, and what the next one is divided by, is the device's.
+// The whole cycle of dynamic loss scaling: whether a step overflows, and what the next one is divided by, is the
+// device's.
 TEST_P(SimtGraph, WithLossScaling) {
   const PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
   Engine eager_engine(OPTIM_CUDA), captured_engine(OPTIM_CUDA);
