@@ -73,7 +73,7 @@ Options read_options(const optim_loss_scale_options* from) {
 }
 
 LossScale* checked_state(const Engine& engine, optim_loss_scale* state) {
-  require(state, "state");
+  if (state == nullptr) invalid("state is NULL");
   engine.check_address("state", state, alignof(optim_loss_scale));
   return reinterpret_cast<LossScale*>(state);
 }
