@@ -140,6 +140,7 @@ public abstract unsafe class Optimizer : IDisposable
             Size = (ulong)sizeof(NativeStep),
             GradScale = (float*)options.GradScale,
             FoundInf = (float*)options.FoundInf,
+            Overflow = (float*)options.Overflow,
         };
         NativeStatus.Check(NativeMethods.PlanStep(_plan, &step));
     }

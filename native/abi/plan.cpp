@@ -127,9 +127,14 @@ optim_status optim_plan_step(optim_plan* plan, const optim_step* options) {
       const optim_step o = read_struct(options, "options");
       inputs.grad_scale = o.grad_scale;
       inputs.found_inf = o.found_inf;
-      for (const float* scalar : {o.grad_scale, o.found_inf}) {
-        if (scalar != nullptr) p.engine().check_address(scalar == o.grad_scale ? "grad_scale" : "found_inf", scalar, sizeof(float));
-      }
+      inputs.overflow = o.overflow;
+      inputs.skip_nonfinite = o.overflow != nullptr;
+      const auto check = [&](const char* name, const float* scalar) {
+        if (scalar != nullptr) p.engine().check_address(name, scalar, sizeof(float));
+      };
+      check("grad_scale", o.grad_scale);
+      check("found_inf", o.found_inf);
+      check("overflow", o.overflow);
     }
     p.step(inputs);
   });

@@ -9,6 +9,7 @@
 #include "core/moments.h"
 #include "core/plan.h"
 #include "engine/tensor_list.h"
+#include "helpers/loss_scale.h"
 #include "helpers/pipeline.h"
 
 namespace optim {
@@ -17,6 +18,7 @@ struct StepInputs {
   const float* grad_scale = nullptr;  // on the device; null: 1
   const float* found_inf = nullptr;   // on the device; null: 0
   float* overflow = nullptr;          // on the device; set to 1 when a gradient element is not finite
+  bool skip_nonfinite = false;        // such an element skips the step, as the helper of that name has it
 };
 
 // Carries out the steps of one plan. Created when the plan is; rebind is called whenever a pointer changed.
@@ -47,6 +49,7 @@ class Engine {
   virtual void release(void* buffer) = 0;
   virtual void copy(void* destination, const void* source, std::uint64_t bytes) = 0;
   virtual bool owns_address(const void* data) const = 0;  // false: the pointer is known to be on another device
+  virtual void update_loss_scale(LossScale* state, const LossScaleSettings& settings) = 0;  // state: on the device
   virtual std::unique_ptr<Executor> make_executor(const Plan& plan) = 0;
   virtual void merge_gradients(const GradientSurgery& surgery) = 0;
   virtual void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t seed, std::uint64_t offset) = 0;

@@ -35,7 +35,7 @@ struct GoldenFile {
 GoldenFile read_golden(const std::string& path);
 
 // Names of the golden files of rules and helpers, sorted; paths are made with golden_path. Families with tests of their
-// own are left out: schedule.*
+// own are left out: schedule.* and loss_scale.*
 const std::vector<std::string>& golden_names();
 std::vector<std::string> golden_family(const std::string& prefix);
 std::string golden_path(const std::string& name);

@@ -120,6 +120,9 @@ TEST_P(MisuseBind, StepOptions) {
   options.grad_scale = nullptr;
   options.found_inf = misaligned;
   EXPECT_TRUE(refused(optim_plan_step(plan(), &options), {"found_inf"}));
+  options.found_inf = nullptr;
+  options.overflow = const_cast<float*>(misaligned);
+  EXPECT_TRUE(refused(optim_plan_step(plan(), &options), {"overflow"}));
 }
 
 TEST_P(MisuseBind, StepStructSizes) {

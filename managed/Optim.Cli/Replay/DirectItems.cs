@@ -1,7 +1,7 @@
 namespace Optim.Cli.Replay;
 
-/// <summary>Replays cases of direct inputs (in.*) and outputs (out.*) through the helpers that stand alone, and the
-/// schedules.</summary>
+/// <summary>Replays cases of direct inputs (in.*) and outputs (out.*) through the helpers that stand alone, loss
+/// scaling and the schedules.</summary>
 internal static class DirectItems
 {
     private static readonly Dictionary<string, Action<DirectRun>> Table = new()
@@ -109,7 +109,9 @@ internal static class DirectItems
 
     /// <summary>Why the case cannot be replayed; null when it can.</summary>
     public static string? Obstacle(GoldenCase golden) =>
-        Table.ContainsKey(golden.Item) || Catalogue.TryFindSchedule(golden.Item, out _)
+        Table.ContainsKey(golden.Item)
+        || LossScaleItems.Has(golden.Item)
+        || Catalogue.TryFindSchedule(golden.Item, out _)
             ? null
             : $"the library has no '{golden.Item}' that stands alone";
 
@@ -117,7 +119,9 @@ internal static class DirectItems
     {
         if (!Table.TryGetValue(golden.Item, out Action<DirectRun>? replay))
         {
-            return ScheduleItems.Replay(golden);
+            return LossScaleItems.Has(golden.Item)
+                ? LossScaleItems.Replay(golden, engine, dtype)
+                : ScheduleItems.Replay(golden);
         }
 
         using var run = new DirectRun(golden, engine, dtype);

@@ -66,7 +66,11 @@ internal sealed class GoldenCase
 
     public ReadOnlySpan<long> Shape(string tensor) => Info(tensor).Shape;
 
-    public double[] Values(string tensor) => Has(tensor) ? _tensors.GetDoubles(tensor) : throw Missing(tensor);
+    /// <summary>The numbers of a tensor, floating or whole.</summary>
+    public double[] Values(string tensor) =>
+        Info(tensor).Type == SafeTensorType.I64
+            ? [.. _tensors.Get<long>(tensor).Select(number => (double)number)]
+            : _tensors.GetDoubles(tensor);
 
     public long[] Integers(string tensor)
     {

@@ -37,6 +37,10 @@ class CpuEngine : public Engine {
   void copy(void* destination, const void* source, std::uint64_t bytes) override { std::memmove(destination, source, bytes); }
   bool owns_address(const void*) const override { return true; }
 
+  void update_loss_scale(LossScale* state, const LossScaleSettings& settings) override {
+    optim::update_loss_scale(*state, settings);
+  }
+
   std::unique_ptr<Executor> make_executor(const Plan& plan) override {
     return std::make_unique<cpu::CpuExecutor>(plan, threads_);
   }

@@ -145,7 +145,7 @@ void CpuExecutor::step(const StepInputs& inputs) {
     prelude_.measure(state_);
     const bool overflow = state_.facts.nonfinite > 0;
     if (overflow && inputs.overflow != nullptr) *inputs.overflow = 1;
-    if (overflow && plan_.helpers().skip_nonfinite) return;
+    if (overflow && (inputs.skip_nonfinite || plan_.helpers().skip_nonfinite)) return;
   }
   state_.measured = plan_.needs_moments() || plan_.needs_second_moment();
   state_.pulls_back = false;

@@ -10,7 +10,8 @@ struct BeginArguments {
   StepTables step;
   const float* found_inf;  // null: 0
   float* overflow;         // null: nobody asks
-  const Moments* spans;    // of the gradients; null without moments
+  bool skip_nonfinite;
+  const Moments* spans;  // of the gradients; null without moments
   std::int64_t span_count;
   bool advance;  // false: prepare for step 1 and count nothing (initialization)
 };
@@ -33,10 +34,10 @@ __device__ inline bool decide(const BeginArguments& arguments, const Moments& al
   facts.clip = 1;
   if (arguments.spans != nullptr) begin_global(facts, all, step.settings);
   step.state->facts = facts;
+  if (arguments.found_inf != nullptr && *arguments.found_inf != 0) return true;
   const bool infinite = facts.nonfinite > 0;
   if (infinite && arguments.overflow != nullptr) *arguments.overflow = 1;
-  const bool refused = arguments.found_inf != nullptr && *arguments.found_inf != 0;
-  return refused || (infinite && step.settings.skip_nonfinite);
+  return infinite && arguments.skip_nonfinite;
 }
 
 template <class Rule>

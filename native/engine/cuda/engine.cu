@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "engine/cuda/executor.h"
+#include "engine/cuda/loss_scale.h"
 #include "engine/cuda/rademacher.h"
 #include "engine/cuda/surgery.h"
 
@@ -63,6 +64,11 @@ class CudaEngine : public Engine {
     }
     if (attributes.type == cudaMemoryTypeDevice) return attributes.device == device_.index;
     return attributes.type != cudaMemoryTypeUnregistered;  // managed and pinned memory can be read by every device
+  }
+
+  void update_loss_scale(LossScale* state, const LossScaleSettings& settings) override {
+    const DeviceGuard guard(device_.index);
+    cuda::update_loss_scale(device_, state, settings);
   }
 
   std::unique_ptr<Executor> make_executor(const Plan& plan) override {

@@ -161,6 +161,7 @@ void CudaExecutor::step(const StepInputs& inputs) {
   begin.step = t;
   begin.found_inf = inputs.found_inf;
   begin.overflow = inputs.overflow;
+  begin.skip_nonfinite = inputs.skip_nonfinite || plan_.helpers().skip_nonfinite;
   begin.spans = measures ? prelude_.spans() : nullptr;
   begin.span_count = prelude_.span_count();
   begin.advance = true;

@@ -12,8 +12,8 @@
  *               complete on return.
  * Threads       Distinct plans may be used concurrently from distinct threads; one plan or one engine handle must not be
  *               used by two threads at once. Plans of one engine count as distinct plans.
- * Structs       Every struct begins with `size`: set it to sizeof the struct. Later versions only add members at the end;
- *               members beyond `size` take the value 0, which always means "off" or "default".
+ * Structs       Every struct of the host begins with `size`: set it to sizeof the struct. Later versions only add members at
+ *               the end; members beyond `size` take the value 0, which always means "off" or "default".
  * Text          UTF-8, zero-terminated. */
 #ifndef OPTIM_OPTIM_H
 #define OPTIM_OPTIM_H
@@ -296,6 +296,7 @@ typedef struct optim_step {
   uint64_t size;
   const float* grad_scale; /* device float or NULL: gradients are divided by it */
   const float* found_inf;  /* device float or NULL: non-zero skips the step; nothing changes, counters stay */
+  float* overflow;         /* device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise */
 } optim_step;
 
 /* One step of all groups; options may be NULL. Parameters, states and counters change; gradients never do. */
@@ -317,6 +318,52 @@ OPTIM_API optim_status optim_plan_set_hypers(optim_plan* plan, int64_t group, co
 
 /* Bytes that one step must read and write with what is bound and switched on (the cost line of docs/optimizers.md). */
 OPTIM_API optim_status optim_plan_bytes_per_step(const optim_plan* plan, uint64_t* bytes);
+
+/* ---- Dynamic loss scaling ---------------------------------------------------------------------------------------------- */
+
+/* The loss is multiplied by a scale, which falls when gradients overflow and grows again. The cycle of a step: multiply the
+ * loss by state->scale, on the device; backward pass; optim_plan_step with grad_scale = &state->scale and
+ * overflow = &state->overflow, for one plan or several, each of which is skipped as a whole when its own gradients overflow;
+ * optim_loss_scale_update. None of it waits for the device, and once a first cycle has been made (the first step with overflow
+ * allocates) it can be captured in a CUDA graph. */
+
+#define OPTIM_LOSS_SCALE_AMP 0     /* torch.amp.GradScaler: falls at every overflow, grows after an interval without */
+#define OPTIM_LOSS_SCALE_FAIRSEQ 1 /* fairseq's DynamicLossScaler: falls when the share of overflows reaches the tolerance */
+
+typedef struct optim_loss_scale_options {
+  uint64_t size;
+  int32_t rule;             /* OPTIM_LOSS_SCALE_... */
+  int32_t reserved;         /* 0 */
+  double init_scale;        /* 0 = 65536 (AMP), 32768 (FAIRSEQ) */
+  double growth_factor;     /* > 1; 0 = 2. FAIRSEQ divides by it, too (scale_factor) */
+  double backoff_factor;    /* AMP: in (0, 1); 0 = 0.5 */
+  int64_t growth_interval;  /* 0 = 2000. FAIRSEQ: scale_window */
+  double tolerance;         /* FAIRSEQ: in [0, 1] */
+  double threshold;         /* FAIRSEQ: the scale does not fall below it; 0 = none */
+  double min_scale;         /* FAIRSEQ: min_loss_scale, see failed; 0 = 2^-5, -1 = none */
+} optim_loss_scale_options;
+
+/* The state, in memory of the device (it has no size member); 8-byte aligned. The rules keep the scale a normal float. Copy it
+ * with optim_buffer_copy to read, save or restore it. */
+typedef struct optim_loss_scale {
+  float scale;             /* what the loss is multiplied by: grad_scale of steps */
+  float overflow;          /* overflow of steps; every update sets it back to 0 */
+  int32_t failed;          /* FAIRSEQ: 1 once the scale fell to min_scale, and was restored: training has diverged */
+  int32_t reserved;
+  int64_t growth_tracker;  /* AMP: steps without overflow since the scale changed */
+  int64_t iteration;       /* FAIRSEQ: number of updates */
+  int64_t last_overflow;   /* FAIRSEQ: iteration of the last overflow; -1: none */
+  int64_t last_rescale;    /* FAIRSEQ: iteration of the last change of the scale; -1: none */
+  int64_t overflows;       /* FAIRSEQ: overflows since the scale fell */
+} optim_loss_scale;
+
+/* Writes the state that training starts with; waits for the device. */
+OPTIM_API optim_status optim_loss_scale_init(optim_engine* engine, const optim_loss_scale_options* options,
+                                             optim_loss_scale* state);
+
+/* Moves the scale after a step by whether overflow is non-zero, and sets overflow back to 0. Queued on the engine's stream. */
+OPTIM_API optim_status optim_loss_scale_update(optim_engine* engine, const optim_loss_scale_options* options,
+                                               optim_loss_scale* state);
 
 /* ---- Schedules ------------------------------------------------------------------------------------------------------- */
 

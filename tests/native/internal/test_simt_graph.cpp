@@ -4,6 +4,8 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "helper_settings.h"
 #include "session.h"
 
@@ -83,6 +85,51 @@ TEST_P(SimtGraph, WithAllHelpers) {
   PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
   spec.helpers = all_helpers(rule()).helpers;
   replays_equal_eager_steps(spec);
+}
+
+// The whole cycle of dynamic loss scaling: whether a step overflows, and what the next one is divided by, is the
+// device's.
+TEST_P(SimtGraph, WithLossScaling) {
+  const PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
+  Engine eager_engine(OPTIM_CUDA), captured_engine(OPTIM_CUDA);
+  Graph graph;
+  check(optim_engine_set_stream(captured_engine, graph.stream()));
+  Session eager(eager_engine, spec), captured(captured_engine, spec);
+  Buffer eager_state(eager_engine, OPTIM_F64, sizeof(optim_loss_scale) / 8);
+  Buffer captured_state(captured_engine, OPTIM_F64, sizeof(optim_loss_scale) / 8);
+  auto scaling = sized<optim_loss_scale_options>();
+  scaling.growth_interval = 2;
+  const auto cycle = [&](Engine& engine, Session& session, Buffer& buffer) {
+    auto* const state = static_cast<optim_loss_scale*>(buffer.data());
+    auto options = sized<optim_step>();
+    options.grad_scale = &state->scale;
+    options.overflow = &state->overflow;
+    session.step(&options);
+    check(optim_loss_scale_update(engine, &scaling, state));
+  };
+  for (Session* session : {&eager, &captured}) {
+    session->start();
+    session->random_grads(1);
+  }
+  check(optim_loss_scale_init(eager_engine, &scaling, static_cast<optim_loss_scale*>(eager_state.data())));
+  check(optim_loss_scale_init(captured_engine, &scaling, static_cast<optim_loss_scale*>(captured_state.data())));
+  cycle(eager_engine, eager, eager_state);
+  cycle(captured_engine, captured, captured_state);
+  graph.capture([&] { cycle(captured_engine, captured, captured_state); });
+  for (uint64_t s = 2; s <= 7; ++s) {
+    for (Session* session : {&eager, &captured}) {
+      session->random_grads(s);
+      if (s % 3 != 0) continue;
+      Values grad = session->grad(0);
+      grad.back() = s == 3 ? INFINITY : NAN;
+      session->set_grad(0, grad);
+    }
+    cycle(eager_engine, eager, eager_state);
+    graph.replay();
+    EXPECT_TRUE(equal(eager.snapshot(), captured.snapshot())) << "step " << s;
+    EXPECT_EQ(eager_state.bytes(), captured_state.bytes()) << "step " << s;
+  }
+  EXPECT_EQ(captured.counter(), 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Native, SimtGraph, testing::ValuesIn(rules_on(OPTIM_CUDA)), name_of_rule);

@@ -15,6 +15,8 @@ internal static class Native
     public const int F64 = 1;
     public const int INTERNAL = 6;
     public const int INVALID_ARGUMENT = 1;
+    public const int LOSS_SCALE_AMP = 0;
+    public const int LOSS_SCALE_FAIRSEQ = 1;
     public const int MAX_RANK = 8;
     public const int NOT_FOUND = 2;
     public const int OK = 0;

@@ -196,6 +196,15 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bytes_per_step")]
     internal static partial int PlanBytesPerStep(PlanHandle plan, ulong* bytes);
 
+    /// <summary>Writes the state that training starts with; waits for the device.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_loss_scale_init")]
+    internal static partial int LossScaleInit(EngineHandle engine, NativeLossScaleOptions* options, NativeLossScale* state);
+
+    /// <summary>Moves the scale after a step by whether overflow is non-zero, and sets overflow back to 0. Queued on
+    /// the engine's stream.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_loss_scale_update")]
+    internal static partial int LossScaleUpdate(EngineHandle engine, NativeLossScaleOptions* options, NativeLossScale* state);
+
     /// <summary>The value of a learning-rate schedule for step n = 1, 2, ...: a pure function, so that a resumed run
     /// continues with its step alone. It is the rate to step with, as in optim_plan_set_hypers before the n-th
     /// optim_plan_step. name: a schedule of the schema, such as "cosine", whose entry names the paper. values: `count`

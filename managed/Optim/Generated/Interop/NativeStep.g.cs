@@ -14,4 +14,7 @@ internal unsafe struct NativeStep
 
     /// <summary>device float or NULL: non-zero skips the step; nothing changes, counters stay</summary>
     public float* FoundInf;
+
+    /// <summary>device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise</summary>
+    public float* Overflow;
 }
