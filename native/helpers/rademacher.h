@@ -14,15 +14,4 @@ OPTIM_FN std::uint32_t probe_bits(std::uint64_t seed, std::uint64_t offset, std:
   return random_bits(seed, position / 32, offset) >> (position % 32);
 }
 
-// write(i, negative) for `count` elements, the first of which has that position.
-template <class Write>
-OPTIM_FN void for_probes(int count, std::uint64_t seed, std::uint64_t offset, std::uint64_t position, const Write& write) {
-  std::uint32_t bits = 0;
-  for (int i = 0; i < count; ++i, bits >>= 1) {
-    const std::uint64_t at = position + static_cast<std::uint64_t>(i);
-    if (i == 0 || at % 32 == 0) bits = probe_bits(seed, offset, at);
-    write(i, (bits & 1u) != 0);
-  }
-}
-
 }  // namespace optim

@@ -13,7 +13,11 @@ void fill(const TensorBuffer& tensor, const Tile& tile, Stored one, std::uint64_
           std::uint64_t position) {
   Stored* const out = static_cast<Stored*>(tensor.data) + tile.begin;
   const Stored minus_one = static_cast<Stored>(one | Stored{1} << (8 * sizeof(Stored) - 1));
-  for_probes(tile.count, seed, offset, position, [&](int i, bool negative) { out[i] = negative ? minus_one : one; });
+  std::uint32_t bits = 0;
+  for (std::int32_t i = 0; i < tile.count; ++i, ++position, bits >>= 1) {
+    if (i == 0 || position % 32 == 0) bits = probe_bits(seed, offset, position);
+    out[i] = (bits & 1u) != 0 ? minus_one : one;
+  }
 }
 
 }  // namespace

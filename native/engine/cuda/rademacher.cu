@@ -17,11 +17,12 @@ struct ProbeArguments {
 template <class T>
 __device__ void fill_chunk(const ProbeArguments& arguments, const Stream& tensor, const Position& at,
                            std::uint64_t position) {
+  std::uint32_t bits = probe_bits(arguments.seed, arguments.offset, position);
+  const std::uint64_t left = 32 - position % 32;
+  if (left < chunk) bits |= probe_bits(arguments.seed, arguments.offset, position + left) << left;
   T value[chunk];
 #pragma unroll
-  for (int j = 0; j < chunk; ++j) value[j] = 1;
-  for_probes(at.count, arguments.seed, arguments.offset, position,
-             [&](int j, bool negative) { value[j] = negative ? T(-1) : T(1); });
+  for (int j = 0; j < chunk; ++j) value[j] = (bits >> j & 1u) != 0 ? T(-1) : T(1);
   store_values(value, tensor, at.first, at.count);
 }
 

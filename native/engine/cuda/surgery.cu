@@ -60,7 +60,7 @@ __device__ __forceinline__ void load_slab(const MergeArguments& arguments, const
 
 // A thread has one pair of tasks, or every 256th; where there are fewer pairs than threads, several share the elements.
 template <class T>
-__global__ void __launch_bounds__(block_threads) multiply(MergeArguments arguments) {
+__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) multiply(MergeArguments arguments) {
   constexpr int most_pairs = (pair_count(max_tasks) + block_threads - 1) / block_threads;
   OPTIM_DYNAMIC_SHARED(rows, T);
   OPTIM_SHARED(shares, double[block_threads]);
@@ -69,14 +69,13 @@ __global__ void __launch_bounds__(block_threads) multiply(MergeArguments argumen
   const int width = pairs < block_threads ? pairs : block_threads;
   const int sharers = block_threads / width;
   const int share = thread / width;
-  const T* left[most_pairs];
-  const T* right[most_pairs];
+  int left[most_pairs], right[most_pairs];  // where the rows of the pairs begin
 #pragma unroll
   for (int k = 0; k < most_pairs; ++k) {
     const int pair = thread % width + k * block_threads;
     const TaskPair tasks = pair < pairs ? pair_at(pair) : TaskPair{0, 0};
-    left[k] = rows + tasks.a * (arguments.slab + 1);
-    right[k] = rows + tasks.b * (arguments.slab + 1);
+    left[k] = tasks.a * (arguments.slab + 1);
+    right[k] = tasks.b * (arguments.slab + 1);
   }
   for (std::int64_t run = blockIdx.x; run < arguments.runs; run += gridDim.x) {
     double sum[most_pairs] = {};
@@ -92,7 +91,7 @@ __global__ void __launch_bounds__(block_threads) multiply(MergeArguments argumen
         for (int k = 0; k < most_pairs; ++k) {
           if (share >= sharers || thread % width + k * block_threads >= pairs) continue;
           for (int e = share; e < count; e += sharers) {
-            sum[k] += static_cast<double>(left[k][e]) * static_cast<double>(right[k][e]);
+            sum[k] += static_cast<double>(rows[left[k] + e]) * static_cast<double>(rows[right[k] + e]);
           }
         }
       }

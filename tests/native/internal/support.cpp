@@ -7,3 +7,4 @@
 #include "../sanitizer_options.cpp"
 #include "../schema.cpp"
 #include "../session.cpp"
+#include "../sharpness.cpp"
