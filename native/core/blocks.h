@@ -121,6 +121,9 @@ OPTIM_FN double trust_ratio(double param_norm, double step_norm, double coeffici
   return param_norm > 0 && step_norm > 0 ? coefficient * param_norm / step_norm : 1;
 }
 
+// A norm, limited by the hyper-parameter clamp.
+OPTIM_FN double clamped(double norm, double limit) { return limit > 0 && norm > limit ? limit : norm; }
+
 // A product that is exact for float: sums of squares must not carry the rounding of their terms.
 template <class T>
 OPTIM_FN double product(T a, T b) {

@@ -86,8 +86,7 @@ struct lamb {
 
   template <class T>
   OPTIM_FN static Factors<T> finish(const double*, const double* tensor, const Scalars<double>& c, const Extent&) {
-    double a = std::sqrt(tensor[param_sq]);
-    if (c.clamp > 0 && a > c.clamp) a = c.clamp;
+    const double a = clamped(std::sqrt(tensor[param_sq]), c.clamp);
     const double b = std::sqrt(tensor[direction_sq]);
     return {T(c.lr * (c.adam ? 1 : trust_ratio(a, b)))};
   }
