@@ -129,9 +129,14 @@ RuleInfo describe(const char* name) {
   if constexpr (is_matrix<Rule>) {
     info.max_dimension = Rule::max_dimension;
     info.due = [](const double* h, double t, bool first) { return Rule::due(hypers_from<Rule>(h), t, first); };
-    info.program = [](const double* h, int order, std::vector<MatrixOperation>& operations) {
+    if constexpr (has_view<Rule>) {
+      info.view = [](const double* h, int rank, const std::int64_t* shape) {
+        return Rule::view(hypers_from<Rule>(h), rank, shape);
+      };
+    }
+    info.program = [](const double* h, const MatrixView& view, std::vector<MatrixOperation>& operations) {
       ProgramBuilder<S> builder(operations);
-      Rule::program(builder, hypers_from<Rule>(h), order);
+      Rule::program(builder, hypers_from<Rule>(h), view);
     };
   }
   return info;

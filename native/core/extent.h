@@ -5,6 +5,8 @@
 
 namespace optim {
 
+constexpr int max_rank = 8;  // OPTIM_MAX_RANK
+
 struct Extent {
   std::int32_t rank;
   std::int64_t count;       // elements

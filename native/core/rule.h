@@ -18,14 +18,15 @@
 //   apply(p, g, s, c, f)                 the second pass
 //   gather_pass, apply_pass              which streams the passes touch
 //
-//   program(builder, h, order)           matrix: a short program of linear algebra (core/program.h) between two passes:
+//   program(builder, h, view)            matrix: a short program of linear algebra (core/program.h) between two passes:
 //   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
 //   direct(p, g, s, c) -> T              the direction handed to the program beside the gradient, and
 //   update(p, u, s, c)                   the step along what the program made of it.
 //
 // Options: check(h) -> nullptr or what is wrong between several hyper-parameters; specialize(c, s, facts) adapts the scalars
 // to one tensor, s being its slots of shape tensor or scalar; init, a nested reduced rule that runs once before the first step;
-// needs, names of further input streams; max_dimension, of a matrix rule.
+// needs, names of further input streams; of a matrix rule, max_dimension, the most rows a matrix may have, and
+// view(h, rank, shape) -> MatrixView, how the program sees a tensor (core/matrix_view.h) if not as a whole.
 #pragma once
 
 #include <cmath>
@@ -77,8 +78,12 @@ struct IsReduced<Rule, std::void_t<decltype(Rule::sum_count)>> : std::true_type 
 template <class Rule, class = void>
 struct IsMatrix : std::false_type {};
 template <class Rule>
-struct IsMatrix<Rule, std::void_t<decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, 1))>>
+struct IsMatrix<Rule, std::void_t<decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, MatrixView{}))>>
     : std::true_type {};
+template <class Rule, class = void>
+struct HasView : std::false_type {};
+template <class Rule>
+struct HasView<Rule, std::void_t<decltype(Rule::view(Rule::hypers, 0, nullptr))>> : std::true_type {};
 template <class Rule, class = void>
 struct HasInit : std::false_type {};
 template <class Rule>
@@ -126,6 +131,8 @@ template <class Rule>
 constexpr bool is_reduced = detail::IsReduced<Rule>::value;
 template <class Rule>
 constexpr bool is_matrix = detail::IsMatrix<Rule>::value;
+template <class Rule>
+constexpr bool has_view = detail::HasView<Rule>::value;
 template <class Rule>
 constexpr bool has_init = detail::HasInit<Rule>::value;
 template <class Rule>

@@ -72,7 +72,8 @@ struct RuleInfo {
   const Reduction* init;       // null without an initialization
 
   unsigned (*due)(const double* hypers, double t, bool first_step);                              // null unless matrix
-  void (*program)(const double* hypers, int order, std::vector<MatrixOperation>& operations);  // null unless matrix
+  MatrixView (*view)(const double* hypers, int rank, const std::int64_t* shape);                 // null: the whole tensor
+  void (*program)(const double* hypers, const MatrixView& view, std::vector<MatrixOperation>& operations);
 
   bool slot_exists(int slot, const double* hyper) const { return slots[slot].when < 0 || hyper[slots[slot].when] != 0; }
   int hyper_index(const std::string& hyper) const;  // -1: none

@@ -8,6 +8,7 @@
 
 #include "core/moments.h"
 #include "core/plan.h"
+#include "core/roots.h"
 #include "helpers/pipeline.h"
 
 namespace optim {
@@ -31,6 +32,8 @@ class Executor {
   // Of the last step; both wait for the device.
   virtual GlobalFacts global_facts() = 0;
   virtual std::vector<Moments> row_moments() = 0;
+  // Of all steps of a matrix rule; waits for the device.
+  virtual RootCounts root_counts() = 0;
 };
 
 class Engine {
@@ -44,6 +47,11 @@ class Engine {
   virtual void copy(void* destination, const void* source, std::uint64_t bytes) = 0;
   virtual bool owns_address(const void* data) const = 0;  // false: the pointer is known to be on another device
   virtual std::unique_ptr<Executor> make_executor(const Plan& plan) = 0;
+  // The largest matrices come first. Matrices, roots, errors and counts are on the device; counts, two in the order of
+  // RootCounts, are added to and may be null. Queued, as a step is.
+  virtual void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options, std::uint64_t* counts) = 0;
+  virtual void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options,
+                              std::uint64_t* counts) = 0;
 
   // Throws unless data, which messages call `what`, is aligned for elements of that size and on this device.
   void check_address(const std::string& what, const void* data, std::size_t element_size) const;

@@ -48,11 +48,15 @@ void fill_identity(const Slot& slot, double value) {
 
 CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(plan, threads) {
   for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
-  if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<CpuMatrixProgram>(plan, threads);
+  if (plan.rule().shape == Shape::matrix) {
+    matrix_ = std::make_unique<CpuMatrixProgram>(plan, state_.kernels.matrix(), threads);
+    due_.resize(plan.tensors().size());
+  }
 }
 
 void CpuExecutor::hypers_changed(int group) {
   state_.groups[group].options = plan_.rule().gradient_options(plan_.hypers()[group].data());
+  if (matrix_ != nullptr && !workspace_begin_.empty()) matrix_->rebind(workspace_begin_);
 }
 
 void CpuExecutor::rebind() {
@@ -71,6 +75,7 @@ void CpuExecutor::rebind() {
     reduced_.rebind(state_, *reduction, [&](const PlanTensor& t) { return t.present() && plan_.reduces(t); });
   }
   if (matrix_ != nullptr) {
+    matrix_->rebind(workspace_begin_);
     prepared_.resize(static_cast<std::size_t>(elements) * state_.element_size());
     direction_.resize(prepared_.size());
   }
@@ -224,22 +229,14 @@ void CpuExecutor::update_matrix() {
     });
   };
   run(kernels.direct[state_.in_double], {true, true, true, false, true}, false);
-  const auto tensors = static_cast<std::int64_t>(plan_.tensors().size());
-#pragma omp parallel for schedule(dynamic) num_threads(state_.threads) if (tensors > 1)
-  for (std::int64_t i = 0; i < tensors; ++i) {
-    const PlanTensor& tensor = plan_.tensors()[i];
-    if (!tensor.present()) continue;
-    const GroupStep& group = state_.groups[tensor.group];
-    const unsigned due =
-        plan_.rule().due(plan_.hypers()[tensor.group].data(), static_cast<double>(group.step), state_.stepped[i] == 0);
-    const std::size_t begin = static_cast<std::size_t>(workspace_begin_[i]);
-    if (state_.in_double) {
-      matrix_->run<double>(static_cast<std::size_t>(i), reinterpret_cast<const double*>(prepared_.data()) + begin,
-                           reinterpret_cast<double*>(direction_.data()) + begin, due);
-    } else {
-      matrix_->run<float>(static_cast<std::size_t>(i), reinterpret_cast<const float*>(prepared_.data()) + begin,
-                          reinterpret_cast<float*>(direction_.data()) + begin, due);
-    }
+  for (std::size_t i = 0; i < due_.size(); ++i) {
+    const int group = plan_.tensors()[i].group;
+    due_[i] = plan_.rule().due(plan_.hypers()[group].data(), static_cast<double>(state_.groups[group].step), state_.stepped[i] == 0);
+  }
+  if (state_.in_double) {
+    matrix_->run(reinterpret_cast<const double*>(prepared_.data()), reinterpret_cast<double*>(direction_.data()), due_.data());
+  } else {
+    matrix_->run(reinterpret_cast<const float*>(prepared_.data()), reinterpret_cast<float*>(direction_.data()), due_.data());
   }
   run(kernels.update[state_.in_double], {true, false, true, true, true}, true);
 }

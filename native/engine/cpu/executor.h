@@ -23,6 +23,7 @@ class CpuExecutor : public Executor {
   void set_step_count(int group, std::int64_t step) override;
   GlobalFacts global_facts() override { return state_.facts; }
   std::vector<Moments> row_moments() override { return state_.moments; }
+  RootCounts root_counts() override { return matrix_ != nullptr ? matrix_->root_counts() : RootCounts{}; }
 
  private:
   void prepare(GroupStep& group, const HyperRow& hypers, std::int64_t step);
@@ -41,6 +42,7 @@ class CpuExecutor : public Executor {
   std::unique_ptr<CpuMatrixProgram> matrix_;
   std::vector<char> prepared_, direction_;     // a matrix rule's gradients and directions
   std::vector<std::int64_t> workspace_begin_;  // of each tensor, in elements
+  std::vector<unsigned> due_;                  // of each tensor, stages of its program
 };
 
 }  // namespace optim::cpu

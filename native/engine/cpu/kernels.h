@@ -8,6 +8,7 @@
 #include "core/moments.h"
 #include "core/rule_info.h"
 #include "helpers/settings.h"
+#include "linalg/coupled_newton.h"
 
 namespace optim::cpu {
 
@@ -52,6 +53,21 @@ struct GenericKernels {
   ByPrecision<void (*)(const LookaheadPiece&)> lookahead;
 };
 
+// Dense arithmetic in double, for the programs of matrix rules.
+struct MatrixKernels {
+  static constexpr int side = 64;  // of a tile
+
+  // sum[i][j] += sum_k left[k][i] right[k][j], k ascending, for i < rows and j < columns, rounded up to multiples of 8.
+  // Rows of all three are `side` numbers.
+  void (*add_product)(const double* left, const double* right, int depth, int rows, int columns, double* sum);
+  ByPrecision<linalg::RootOutcome (*)(int n, const void* a, void* result, const linalg::InverseRoot&,
+                                      const linalg::EigenWorkspace&)>
+      inverse_root;
+  ByPrecision<linalg::RootOutcome (*)(int n, const void* a, void* result, double* error, const linalg::CoupledNewton&,
+                                      const linalg::NewtonWorkspace&)>
+      coupled_newton;
+};
+
 // The kernels of one instruction set.
 class Kernels {
  public:
@@ -60,6 +76,7 @@ class Kernels {
 
   const char* instruction_set() const;
   const GenericKernels& generic() const;
+  const MatrixKernels& matrix() const;
   const RuleKernels& rule(int index) const;  // index in the registry
 
  private:

@@ -253,4 +253,9 @@ std::vector<Moments> CudaExecutor::row_moments() {
   return prelude_.row_moments(device_);
 }
 
+RootCounts CudaExecutor::root_counts() {
+  const DeviceGuard guard(device_.index);
+  return matrix_ != nullptr ? matrix_->program.root_counts(device_.stream) : RootCounts{};
+}
+
 }  // namespace optim::cuda

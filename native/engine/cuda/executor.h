@@ -25,6 +25,7 @@ class CudaExecutor : public Executor {
   void set_step_count(int group, std::int64_t step) override;
   GlobalFacts global_facts() override;
   std::vector<Moments> row_moments() override;
+  RootCounts root_counts() override;
 
  private:
   // Of a matrix rule: its program, and what the passes hand it.

@@ -9,7 +9,6 @@
 #include <memory>
 #include <numeric>
 #include <string>
-#include <thread>
 
 #include "core/registry.h"
 #include "engine/cpu/matrix_program.h"
@@ -89,11 +88,18 @@ class Case {
   std::vector<std::vector<T>> gradient, direction;  // by tensor
 
   void run_on_cpu(optim::cpu::CpuMatrixProgram& program, unsigned due) {
-    for (size_t i = 0; i < kShapes.size(); ++i) run_on_cpu(program, i, due);
-  }
-  void run_on_cpu(optim::cpu::CpuMatrixProgram& program, size_t tensor, unsigned due) {
-    if (plan->tensors()[tensor].present())
-      program.run<T>(tensor, gradient[tensor].data(), direction[tensor].data(), due);
+    std::vector<T> all_gradients, all_directions;
+    for (size_t i = 0; i < kShapes.size(); ++i) {
+      all_gradients.insert(all_gradients.end(), gradient[i].begin(), gradient[i].end());
+      all_directions.insert(all_directions.end(), direction[i].begin(), direction[i].end());
+    }
+    const std::vector<unsigned> stages(kShapes.size(), due);
+    program.run(all_gradients.data(), all_directions.data(), stages.data());
+    auto next = all_directions.begin();
+    for (std::vector<T>& values : direction) {
+      std::copy_n(next, values.size(), values.begin());
+      next += static_cast<std::ptrdiff_t>(values.size());
+    }
   }
 
  private:
@@ -177,6 +183,17 @@ Values widened(const T* data, size_t count) {
   return Values(data, data + count);
 }
 
+// The CPU engine's program, its tensors one after the other.
+template <class T>
+struct OnCpu : optim::cpu::CpuMatrixProgram {
+  explicit OnCpu(const Case<T>& of, int threads = 2)
+      : CpuMatrixProgram(*of.plan, optim::cpu::Kernels::for_this_processor().matrix(), threads) {
+    std::vector<int64_t> begin = {0};
+    for (const auto& values : of.gradient) begin.push_back(begin.back() + static_cast<int64_t>(values.size()));
+    rebind(begin);
+  }
+};
+
 class MatrixProgram : public testing::TestWithParam<int> {
  protected:
   static constexpr unsigned all_stages = ~0u;
@@ -187,9 +204,9 @@ class MatrixProgram : public testing::TestWithParam<int> {
   void compare_with_definition() {
     Case<T> made(GetParam());
     Case<T> expected(GetParam());
-    optim::cpu::CpuMatrixProgram program(*made.plan);
+    OnCpu program(made);
     made.run_on_cpu(program, all_stages);
-    EXPECT_EQ(program.skipped_roots(), 0u);
+    EXPECT_EQ(program.root_counts().skipped, 0u);
     const double unit = sizeof(T) == 8 ? 1e-13 : 2e-6;
     for (size_t i = 0; i < kShapes.size(); ++i) {
       const optim::PlanTensor& tensor = expected.plan->tensors()[i];
@@ -197,7 +214,7 @@ class MatrixProgram : public testing::TestWithParam<int> {
       Reference reference(kShapes[i], widened(expected.gradient[i].data(), expected.gradient[i].size()),
                           widened(expected.direction[i].data(), expected.direction[i].size()));
       std::vector<MatrixOperation> operations;
-      made.plan->rule().program(made.plan->hypers()[0].data(), std::max(tensor.param.rank, 1), operations);
+      made.plan->rule().program(made.plan->hypers()[0].data(), tensor.view, operations);
       for (const MatrixOperation& operation : operations) {
         const auto matrix = [&](const Case<T>& of, int slot) {
           const optim::Slot& found = *of.plan->tensors()[i].find(slot, operation.dimension);
@@ -227,18 +244,16 @@ TEST_P(MatrixProgram, FollowsItsDefinitionInDouble) { compare_with_definition<do
 
 TEST_P(MatrixProgram, ThreadsDoNotChangeTheResult) {
   Case<float> one(GetParam()), many(GetParam());
-  optim::cpu::CpuMatrixProgram serial(*one.plan, 1), shared(*many.plan, 2);
+  OnCpu serial(one, 1), shared(many, 3);
   one.run_on_cpu(serial, all_stages);
-  std::vector<std::thread> threads;
-  for (size_t i = 0; i < kShapes.size(); ++i) threads.emplace_back([&, i] { many.run_on_cpu(shared, i, all_stages); });
-  for (std::thread& thread : threads) thread.join();
+  many.run_on_cpu(shared, all_stages);
   EXPECT_EQ(one.direction, many.direction);
   EXPECT_EQ(one.matrices(), many.matrices());
 }
 
 TEST_P(MatrixProgram, KeepsRootsThatDoNotExist) {
   Case<float> made(GetParam());
-  optim::cpu::CpuMatrixProgram program(*made.plan);
+  OnCpu program(made);
   made.run_on_cpu(program, all_stages);
   const auto before = made.matrices();
   for (auto& gradient : made.gradient)
@@ -250,7 +265,7 @@ TEST_P(MatrixProgram, KeepsRootsThatDoNotExist) {
   for (size_t i = 0; i < kShapes.size(); ++i) {
     const optim::PlanTensor& tensor = made.plan->tensors()[i];
     operations.clear();
-    made.plan->rule().program(made.plan->hypers()[0].data(), std::max(tensor.param.rank, 1), operations);
+    made.plan->rule().program(made.plan->hypers()[0].data(), tensor.view, operations);
     buffer += i == kAbsent ? 1 : 2;  // parameter and gradient
     for (const optim::Slot& slot : tensor.slots) {
       for (const MatrixOperation& operation : operations) {
@@ -263,7 +278,7 @@ TEST_P(MatrixProgram, KeepsRootsThatDoNotExist) {
       ++buffer;
     }
   }
-  EXPECT_EQ(program.skipped_roots(), roots);
+  EXPECT_EQ(program.root_counts().skipped, roots);
   EXPECT_GT(roots, 0u);
 }
 
@@ -287,7 +302,7 @@ class OnDevice {
       std::copy_n(direction.begin() + begin_[i], case_.direction[i].size(), case_.direction[i].begin());
     }
   }
-  uint64_t skipped_roots() const { return program_.skipped_roots(nullptr); }
+  optim::RootCounts root_counts() const { return program_.root_counts(nullptr); }
 
  private:
   Case<T>& case_;
@@ -301,7 +316,7 @@ class MatrixProgramOnDevice : public MatrixProgram {
   template <class T>
   void compare_engines() {
     Case<T> host(GetParam()), device(GetParam());
-    optim::cpu::CpuMatrixProgram on_host(*host.plan);
+    OnCpu on_host(host);
     OnDevice<T> on_device(device);
     for (const unsigned due : {all_stages, 0u, all_stages}) {
       host.run_on_cpu(on_host, due);
@@ -332,12 +347,12 @@ TEST_P(MatrixProgramOnDevice, CountsRootsThatDoNotExist) {
     for (auto& gradient : made->gradient)
       std::fill(gradient.begin(), gradient.end(), std::numeric_limits<float>::infinity());
   }
-  optim::cpu::CpuMatrixProgram on_host(*host.plan);
+  OnCpu on_host(host);
   OnDevice<float> on_device(device);
   host.run_on_cpu(on_host, all_stages);
   on_device.run(all_stages);
-  EXPECT_GT(on_host.skipped_roots(), 0u);
-  EXPECT_EQ(on_device.skipped_roots(), on_host.skipped_roots());
+  EXPECT_GT(on_host.root_counts().skipped, 0u);
+  EXPECT_EQ(on_device.root_counts().skipped, on_host.root_counts().skipped);
 }
 #endif
 
