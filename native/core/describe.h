@@ -75,10 +75,14 @@ Reduction describe_reduction() {
   static_assert(Rule::sum_count <= max_sums);
   Reduction r{};
   r.sum_count = Rule::sum_count;
-  r.scope = Rule::scope;
-  r.reduced_rank = Rule::reduced_rank;
-  r.gather_pass = &Rule::gather_pass;
-  r.apply_pass = &Rule::apply_pass;
+  if constexpr (is_reduced<Rule>) {
+    r.scope = Rule::scope;
+    r.reduced_rank = Rule::reduced_rank;
+    r.gather_pass = &Rule::gather_pass;
+    r.apply_pass = &Rule::apply_pass;
+  } else {
+    r.scope = Scope::tensor;
+  }
   if constexpr (has_close_row<Rule>) r.close_row = &close_row<Rule>;
   if constexpr (has_close_tensor<Rule>) r.close_tensor = &close_tensor<Rule>;
   r.finish[0] = &finish<Rule, float>;
@@ -93,7 +97,7 @@ RuleInfo describe(const char* name) {
   using S = SlotsOf<Rule>;
   static_assert(HypersOf<Rule>::count <= max_hypers && S::count <= max_slots);
   static_assert(sizeof(ScalarsOf<Rule, double>) <= max_scalars);
-  static_assert(has_update<Rule> || is_reduced<Rule>, "a rule needs update, or gather and apply");
+  static_assert(has_update<Rule> || is_reduced<Rule> || has_measure<Rule>, "a rule needs update, or gather and apply");
   RuleInfo info{};
   info.name = name;
   info.title = Rule::title;
@@ -121,6 +125,11 @@ RuleInfo describe(const char* name) {
   if constexpr (is_reduced<Rule>) {
     static const Reduction reduction = detail::describe_reduction<Rule>();
     info.reduction = &reduction;
+  }
+  if constexpr (has_measure<Rule>) {
+    static_assert(is_matrix<Rule>, "only a matrix rule measures");
+    static const Reduction measure = detail::describe_reduction<Rule>();
+    info.measure = &measure;
   }
   if constexpr (has_init<Rule>) {
     static const Reduction init = detail::describe_reduction<typename Rule::init>();

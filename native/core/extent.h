@@ -19,6 +19,7 @@ struct TensorFacts {
   Extent extent;
   bool first_step;  // this tensor has not been stepped before
   double adanorm;   // factor on the gradient in the first moment; 1 without AdaNorm
+  bool has_matrices;  // a matrix rule's program does something to it
 };
 
 }  // namespace optim

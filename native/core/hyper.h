@@ -96,6 +96,9 @@ OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the s
 OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).");
 OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving average that is rectified.");
 OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
+OPTIM_HYPER(preconditioning_compute_steps, range::integer(1), "Steps between two computations of the inverse roots.");
+OPTIM_HYPER(inverse_exponent_override, range::integer(0), "Root taken of every matrix; 0: twice the number of dimensions with matrices.");
+OPTIM_HYPER(matrix_eps, range::above(0), "The matrices start as this times the unit matrix.");
 OPTIM_HYPER(clamp, range::at_least(0), "Largest parameter norm in the trust ratio; 0 does not limit it.");
 
 }  // namespace optim

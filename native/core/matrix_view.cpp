@@ -34,6 +34,11 @@ MatrixBlock MatrixView::block_at(std::int64_t index) const {
   return result;
 }
 
+bool MatrixView::has_matrices_of(const MatrixView& other) const {
+  if (dimensions == 0 || dimensions != other.dimensions) return dimensions == other.dimensions;
+  return rank == other.rank && shape == other.shape && (block == other.block || (blocks() == 1 && other.blocks() == 1));
+}
+
 MatrixView whole_view(int rank, const std::int64_t* shape) {
   MatrixView view;
   view.rank = std::max(rank, 1);

@@ -31,9 +31,8 @@ struct MatrixView {
   std::int64_t blocks() const;
   MatrixBlock block_at(std::int64_t index) const;  // in row-major order of the pieces
 
-  bool operator==(const MatrixView& other) const {
-    return rank == other.rank && shape == other.shape && block == other.block && dimensions == other.dimensions;
-  }
+  // Whether the tensor is cut into the same blocks, with the same matrices.
+  bool has_matrices_of(const MatrixView& other) const;
 };
 
 // Uncut, with matrices for every dimension; a tensor of rank 0 as a vector of one element.

@@ -245,11 +245,15 @@ void Plan::set_hypers(int group, const double* values, int count) {
     invalid(rule_.name, ": ", name, " of group ", group, " cannot become ", row[rule_.slots[i].when], "; it decides whether the state ",
             rule_.slots[i].name, " exists, make a new plan");
   }
-  for (std::size_t i = 0; i < tensors_.size() && rule_.view != nullptr; ++i) {
-    if (tensors_[i].group != group || view_of(tensors_[i], row) == tensors_[i].view) continue;
+  std::vector<MatrixView> views;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const PlanTensor& tensor = tensors_[i];
+    views.push_back(tensor.group == group && rule_.view != nullptr ? view_of(tensor, row) : tensor.view);
+    if (views.back().has_matrices_of(tensor.view)) continue;
     invalid(rule_.name, ": the hyper-parameters of group ", group, " would change the matrices of params[", i,
             "] and with them its states; make a new plan");
   }
+  for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].view = views[i];
   hypers_[group] = row;
   executor_->hypers_changed(group);
 }

@@ -22,6 +22,10 @@
 //   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
 //   direct(p, g, s, c) -> T              the direction handed to the program beside the gradient, and
 //   update(p, u, s, c)                   the step along what the program made of it.
+//   sum_count                            optional: sums over the tensor between the two:
+//   measure(u, g, s, c) -> Terms         what is summed of an element,
+//   finish<T>(sums, sums, c, x)          -> Factors<T>, and then
+//   update(p, u, g, s, c, f)             has the gradient too.
 //
 // Options: check(h) -> nullptr or what is wrong between several hyper-parameters; specialize(c, s, facts) adapts the scalars
 // to one tensor, s being its slots of shape tensor or scalar; init, a nested reduced rule that runs once before the first step;
@@ -74,7 +78,14 @@ struct HasUpdate<Rule, std::void_t<decltype(Rule::update(std::declval<float&>(),
 template <class Rule, class = void>
 struct IsReduced : std::false_type {};
 template <class Rule>
-struct IsReduced<Rule, std::void_t<decltype(Rule::sum_count)>> : std::true_type {};
+struct IsReduced<Rule, std::void_t<decltype(Rule::reduced_rank)>> : std::true_type {};
+template <class Rule, class = void>
+struct HasMeasure : std::false_type {};
+template <class Rule>
+struct HasMeasure<Rule, std::void_t<decltype(Rule::measure(std::declval<float>(), std::declval<float>(),
+                                                           std::declval<const StateOf<Rule, float>&>(),
+                                                           std::declval<const ScalarsOf<Rule, float>&>()))>>
+    : std::true_type {};
 template <class Rule, class = void>
 struct IsMatrix : std::false_type {};
 template <class Rule>
@@ -131,6 +142,8 @@ template <class Rule>
 constexpr bool is_reduced = detail::IsReduced<Rule>::value;
 template <class Rule>
 constexpr bool is_matrix = detail::IsMatrix<Rule>::value;
+template <class Rule>
+constexpr bool has_measure = detail::HasMeasure<Rule>::value;
 template <class Rule>
 constexpr bool has_view = detail::HasView<Rule>::value;
 template <class Rule>

@@ -6,9 +6,6 @@
 
 namespace optim::rules {
 
-OPTIM_HYPER(preconditioning_compute_steps, range::integer(1), "Steps between two computations of the inverse roots.");
-OPTIM_HYPER(inverse_exponent_override, range::integer(0), "Root taken of every preconditioner; 0: twice the order of the tensor.");
-OPTIM_HYPER(matrix_eps, range::above(0), "The preconditioners start as this times the unit matrix.");
 OPTIM_SLOT(pre_cond, matrix, identity, none, "Sum over the steps of the gradient's Gram matrix along one dimension.");
 OPTIM_SLOT(inv_pre_cond, matrix, zero, none, "Inverse root of pre_cond, as last computed.");
 

@@ -74,6 +74,9 @@ void CpuExecutor::rebind() {
   if (const Reduction* reduction = plan_.rule().reduction) {
     reduced_.rebind(state_, *reduction, [&](const PlanTensor& t) { return t.present() && plan_.reduces(t); });
   }
+  if (const Reduction* measure = plan_.rule().measure) {
+    measured_.rebind(state_, *measure, [](const PlanTensor& t) { return t.present(); });
+  }
   if (matrix_ != nullptr) {
     matrix_->rebind(workspace_begin_);
     prepared_.resize(static_cast<std::size_t>(elements) * state_.element_size());
@@ -103,6 +106,7 @@ void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
     case Initial::identity:
       fill_identity(slot, plan_.hypers()[tensor.group][plan_.rule().hyper_index("matrix_eps")]);
       break;
+    case Initial::unit: fill_identity(slot, 1); break;
   }
 }
 
@@ -175,6 +179,12 @@ char* CpuExecutor::workspace(std::vector<char>& memory, const Tile& tile) {
   return memory.data() + static_cast<std::size_t>(workspace_begin_[tile.tensor] + tile.begin) * state_.element_size();
 }
 
+void CpuExecutor::add_workspace(const Tile& tile, std::int64_t offset, Piece& piece) {
+  const std::size_t at = static_cast<std::size_t>(offset) * state_.element_size();
+  piece.direction = workspace(direction_, tile) + at;
+  piece.prepared = workspace(prepared_, tile) + at;
+}
+
 // Runs a kernel over the parts of a tile. from_direction: a matrix rule's update, along the direction that its program left.
 void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open, bool from_direction) {
   ScalarBytes room;
@@ -184,13 +194,10 @@ void CpuExecutor::run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open
     Piece piece = open.part(offset, count);
     piece.scalars = scalars;
     piece.map = &map;
-    if (matrix_ != nullptr) {
-      const std::size_t at = static_cast<std::size_t>(offset) * state_.element_size();
-      piece.direction = workspace(direction_, tile) + at;
-      piece.prepared = workspace(prepared_, tile) + at;
-    }
+    if (matrix_ != nullptr) add_workspace(tile, offset, piece);
     if (from_direction) {
       piece.grad = piece.direction;
+      if (plan_.rule().measure != nullptr) piece.factors = measured_.factors(tile.tensor, 0);
       constexpr double none = std::numeric_limits<double>::infinity();
       if (state_.in_double) {
         map.in_double = {1, none, 1, 0, 0, map.in_double.param_scale};
@@ -237,6 +244,10 @@ void CpuExecutor::update_matrix() {
     matrix_->run(reinterpret_cast<const double*>(prepared_.data()), reinterpret_cast<double*>(direction_.data()), due_.data());
   } else {
     matrix_->run(reinterpret_cast<const float*>(prepared_.data()), reinterpret_cast<float*>(direction_.data()), due_.data());
+  }
+  if (plan_.rule().measure != nullptr) {
+    measured_.sum(state_, kernels.measure, {false, false, true, false, false},
+                  [this](const Tile& tile, std::int64_t offset, Piece& piece) { add_workspace(tile, offset, piece); });
   }
   run(kernels.update[state_.in_double], {true, false, true, true, true}, true);
 }

@@ -31,6 +31,7 @@ class CpuExecutor : public Executor {
   void update();
   void update_matrix();
   void look_ahead(const Tile& tile, OpenTile& open);
+  void add_workspace(const Tile& tile, std::int64_t offset, Piece& piece);
   void run_piece(PieceKernel kernel, const Tile& tile, OpenTile& open, bool from_direction);
   char* workspace(std::vector<char>& memory, const Tile& tile);
 
@@ -38,7 +39,7 @@ class CpuExecutor : public Executor {
   StepState state_;
   Prelude prelude_;
   Tiling update_tiling_;  // tensors that the rule's update steps
-  ReducedPass reduced_;
+  ReducedPass reduced_, measured_;
   std::unique_ptr<CpuMatrixProgram> matrix_;
   std::vector<char> prepared_, direction_;     // a matrix rule's gradients and directions
   std::vector<std::int64_t> workspace_begin_;  // of each tensor, in elements

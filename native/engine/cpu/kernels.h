@@ -19,10 +19,10 @@ struct Piece {
   void* state[max_slots];  // of slots with one value per element; others are not touched
   const void* scalars;     // Scalars<T>
   const void* map;         // GradientMap<T>
-  const void* factors;     // Factors<T>, in apply
-  void* direction;         // T, written by direct beside the prepared gradient
+  const void* factors;     // Factors<T>, in apply and the update after measure
+  void* direction;         // T, written by direct beside the prepared gradient; read by measure and the update after it
   void* prepared;
-  double* sums;            // added to by gather and probe
+  double* sums;            // added to by gather, measure and probe
 };
 
 using PieceKernel = void (*)(const Piece&);
@@ -31,7 +31,7 @@ struct RuleKernels {
   ByPrecision<PieceKernel> update;
   ByPrecision<PieceKernel> gather, apply;            // reduced rules
   ByPrecision<PieceKernel> init_gather, init_apply;  // rules with an initialization
-  ByPrecision<PieceKernel> direct;                   // matrix rules
+  ByPrecision<PieceKernel> direct, measure;          // matrix rules
   ByPrecision<PieceKernel> probe;                    // sums the second moment as it will be after the step
 };
 

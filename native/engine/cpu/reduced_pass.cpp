@@ -19,12 +19,16 @@ void ReducedPass::rebind(const StepState& state, const Reduction& reduction,
 
 void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, const ByPrecision<PieceKernel>& apply,
                       const AfterTile& after) {
+  sum(state, gather, reduction_->gather_pass(state.plan.hypers()[0].data()), [](const Tile&, std::int64_t, Piece&) {});
+  this->apply(state, apply, after);
+}
+
+void ReducedPass::sum(StepState& state, const ByPrecision<PieceKernel>& gather, const Pass& gather_pass,
+                      const BeforePiece& before) {
   if (tiling_.tiles.empty()) return;
   const Reduction& reduction = *reduction_;
   const bool unit_is_row = reduction.scope == Scope::row;
   const bool split = unit_is_row || state.by_row;
-  const double* const hypers = state.plan.hypers()[0].data();
-  const Pass gather_pass = reduction.gather_pass(hypers);
   std::fill(partials_.begin(), partials_.end(), 0.0);
 
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
@@ -39,6 +43,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
       piece.scalars = scalars;
       piece.map = &map;
       piece.sums = &partials_[(tile.partial + (unit_is_row ? row - tile.unit : 0)) * reduction.sum_count];
+      before(tile, offset, piece);
       gather[state.in_double](piece);
     });
     open.close();
@@ -47,7 +52,14 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > 1024, [&](std::int64_t i) {
     if (tiling_.tensors[i].units > 0) close(state, static_cast<std::int32_t>(i));
   });
+}
 
+void ReducedPass::apply(StepState& state, const ByPrecision<PieceKernel>& apply, const AfterTile& after) {
+  if (tiling_.tiles.empty()) return;
+  const Reduction& reduction = *reduction_;
+  const bool unit_is_row = reduction.scope == Scope::row;
+  const bool split = unit_is_row || state.by_row;
+  const double* const hypers = state.plan.hypers()[0].data();
   Pass apply_pass = reduction.apply_pass(hypers);
   for (const HyperRow& group : state.plan.hypers()) apply_pass.reads_grad |= reduction.apply_pass(group.data()).reads_grad;
   apply_pass.reads_state |= state.pulls_back;
@@ -58,13 +70,12 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
     ScalarBytes room;
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     const MapStorage shared_map = state.map(tile.tensor, 0);
-    const TiledTensor& tiled = tiling_.tensors[tile.tensor];
     state.for_parts(tile, split, [&](std::int64_t offset, std::int64_t count, std::int64_t row) {
       const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
       Piece piece = open.part(offset, count);
       piece.scalars = scalars;
       piece.map = &map;
-      piece.factors = &factors_[(tiled.first_unit + (unit_is_row ? row : 0)) * max_factors];
+      piece.factors = factors(tile.tensor, unit_is_row ? row : 0);
       apply[state.in_double](piece);
     });
     after(tile, open);

@@ -62,6 +62,10 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       return tensor.param.extent.rank >= init->reduced_rank;
     });
   }
+  if (const Reduction* measure = plan.rule().measure) {
+    measured_ = std::make_unique<ReducedPass>(plan, *measure, kernels_.reduction, device,
+                                              [](const PlanTensor&) { return true; });
+  }
   if (plan.needs_second_moment()) {
     probes_ = DeviceArray<double>(update_tiling_.tiles() + (reduced_ != nullptr ? reduced_->tiles() : 0));
   }
@@ -100,6 +104,7 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   entry.group = tensor.group;
   entry.present = tensor.present();
   entry.workspace = matrix_ != nullptr ? workspace_[index] : 0;
+  entry.has_matrices = tensor.view.dimensions != 0;
   for (int i = 0; i < static_cast<int>(rule.slots.size()); ++i) {
     const Slot* const slot = tensor.find(i);
     const SlotShape shape = rule.slots[static_cast<std::size_t>(i)].shape;
@@ -182,10 +187,11 @@ void CudaExecutor::probe_second_moment(const StepTables& tables) {
 }
 
 void CudaExecutor::update_matrix(const StepTables& tables) {
-  const PassArguments a = pass(tables);
+  PassArguments a = pass(tables);
   kernels_.direct[precision_](over_tiles(), a);
   kernels_.mark_due({device_.stream, 1}, a);
   matrix_->program.enqueue(device_.stream, a.prepared, a.direction, a.due, &tables.state->skip);
+  if (measured_ != nullptr) a.reduced = measured_->sum(device_, a);
   kernels_.update[precision_](over_tiles(), a);
 }
 
@@ -201,6 +207,7 @@ void CudaExecutor::fill(Fill& fill, bool of_rule) {
       job.initial = slot.initial;
       job.source = {tensor.param_data, tensor.param.dtype};
       job.order = slot.layout.shape[0];
+      job.diagonal = 1;
       if (slot.initial == Initial::identity) {
         job.diagonal = plan_.hypers()[static_cast<std::size_t>(tensor.group)][static_cast<std::size_t>(matrix_eps)];
       }

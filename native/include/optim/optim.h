@@ -66,7 +66,8 @@ OPTIM_API const char* optim_version(void);
  * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs),
  * hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
  * doc}] in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" |
- * "tensor" | "scalar" | "matrix"), initial, role, when, doc}]. An infinite bound is null; a word crosses as its index. */
+ * "tensor" | "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; a word crosses as its
+ * index. A slot exists where the hyper-parameter `when` is not 0, or is one of when_words if there are any. */
 OPTIM_API const char* optim_schema_json(void);
 
 /* ---- Engines --------------------------------------------------------------------------------------------------------- */
