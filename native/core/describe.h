@@ -67,13 +67,17 @@ Reduction describe_reduction() {
   static_assert(Rule::sum_count <= max_sums);
   Reduction r{};
   r.sum_count = Rule::sum_count;
-  r.scope = Rule::scope;
-  r.reduced_rank = Rule::reduced_rank;
-  if constexpr (has_unit_length<Rule>) {
-    r.unit_length = [](const double* h, const Layout& tensor) { return Rule::unit_length(hypers_from<Rule>(h), tensor); };
+  if constexpr (is_reduced<Rule>) {
+    r.scope = Rule::scope;
+    r.reduced_rank = Rule::reduced_rank;
+    if constexpr (has_unit_length<Rule>) {
+      r.unit_length = [](const double* h, const Layout& tensor) { return Rule::unit_length(hypers_from<Rule>(h), tensor); };
+    }
+    r.gather_pass = &Rule::gather_pass;
+    r.apply_pass = &Rule::apply_pass;
+  } else {
+    r.scope = Scope::tensor;
   }
-  r.gather_pass = &Rule::gather_pass;
-  r.apply_pass = &Rule::apply_pass;
   if constexpr (has_close_row<Rule>) r.close_row = &close_row<Rule>;
   if constexpr (has_close_tensor<Rule>) r.close_tensor = &close_tensor<Rule>;
   r.finish[0] = &finish<Rule, float>;
@@ -88,7 +92,7 @@ RuleInfo describe(const char* name) {
   using S = SlotsOf<Rule>;
   static_assert(HypersOf<Rule>::count <= max_hypers && S::count <= max_slots);
   static_assert(sizeof(ScalarsOf<Rule, double>) <= max_scalars);
-  static_assert(has_update<Rule> || is_reduced<Rule>, "a rule needs update, or gather and apply");
+  static_assert(has_update<Rule> || is_reduced<Rule> || has_measure<Rule>, "a rule needs update, or gather and apply");
   RuleInfo info{};
   info.name = name;
   info.title = Rule::title;
@@ -129,6 +133,11 @@ RuleInfo describe(const char* name) {
     static const Reduction reduction = detail::describe_reduction<Rule>();
     info.reduction = &reduction;
   }
+  if constexpr (has_measure<Rule>) {
+    static_assert(is_matrix<Rule>, "only a matrix rule measures");
+    static const Reduction measure = detail::describe_reduction<Rule>();
+    info.measure = &measure;
+  }
   if constexpr (has_init<Rule>) {
     static const Reduction init = detail::describe_reduction<typename Rule::init>();
     info.init = &init;
@@ -136,9 +145,14 @@ RuleInfo describe(const char* name) {
   if constexpr (is_matrix<Rule>) {
     info.max_dimension = Rule::max_dimension;
     info.due = [](const double* h, double t, bool first) { return Rule::due(hypers_from<Rule>(h), t, first); };
-    info.program = [](const double* h, int order, std::vector<MatrixOperation>& operations) {
+    if constexpr (has_view<Rule>) {
+      info.view = [](const double* h, int rank, const std::int64_t* shape) {
+        return Rule::view(hypers_from<Rule>(h), rank, shape);
+      };
+    }
+    info.program = [](const double* h, const MatrixView& view, std::vector<MatrixOperation>& operations) {
       ProgramBuilder<S> builder(operations);
-      Rule::program(builder, hypers_from<Rule>(h), order);
+      Rule::program(builder, hypers_from<Rule>(h), view);
     };
   }
   return info;

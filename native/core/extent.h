@@ -5,6 +5,8 @@
 
 namespace optim {
 
+constexpr int max_rank = 8;  // OPTIM_MAX_RANK
+
 struct Extent {
   std::int32_t rank;
   std::int64_t count;       // elements
@@ -23,6 +25,7 @@ struct TensorFacts {
   Extent extent;
   bool first_step;  // this tensor has not been stepped before
   double adanorm;   // factor on the gradient in the first moment; 1 without AdaNorm
+  bool has_matrices;  // a matrix rule's program does something to it
 };
 
 }  // namespace optim

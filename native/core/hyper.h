@@ -126,6 +126,9 @@ OPTIM_HYPER(num_warm_up_iterations, range::integer(-1),
 OPTIM_HYPER(num_warm_down_iterations, range::integer(-1),
             "Number of steps of the warm-down; -1 takes the last 28% of num_iterations.");
 OPTIM_HYPER(warm_down_min_lr, range::at_least(0), "Learning rate that the warm-down does not go below.");
+OPTIM_HYPER(preconditioning_compute_steps, range::integer(1), "Steps between two computations of the inverse roots.");
+OPTIM_HYPER(inverse_exponent_override, range::integer(0), "Root taken of every matrix; 0: twice the number of dimensions with matrices.");
+OPTIM_HYPER(matrix_eps, range::above(0), "The matrices start as this times the unit matrix.");
 OPTIM_HYPER(clamp, range::at_least(0), "Largest parameter norm in the trust ratio; 0 does not limit it.");
 
 }  // namespace optim

@@ -10,8 +10,6 @@
 
 namespace optim {
 
-constexpr int max_rank = 8;  // OPTIM_MAX_RANK
-
 struct Layout {
   DType dtype = DType::f32;
   int rank = 0;

@@ -34,11 +34,15 @@ void check_hypers(const RuleInfo& rule, int group, const HyperRow& hypers) {
   if (wrong != nullptr) invalid(rule.name, ": in group ", group, ", ", wrong);
 }
 
-const Slot* PlanTensor::find(int rule_slot, int dimension) const {
-  for (const Slot& slot : slots) {
-    if (slot.rule_slot == rule_slot && slot.dimension == dimension) return &slot;
+const Slot* PlanTensor::find(int rule_slot, int dimension, std::int64_t block) const {
+  if (rule_slot < 0) {
+    const auto found = std::find_if(slots.begin(), slots.end(), [&](const Slot& slot) { return slot.rule_slot == rule_slot; });
+    return found != slots.end() ? &*found : nullptr;
   }
-  return nullptr;
+  const std::int32_t first = first_slot[static_cast<std::size_t>(rule_slot)];
+  if (first < 0) return nullptr;
+  const std::int64_t index = first + block * view.count() + view.position(dimension);
+  return &slots[static_cast<std::size_t>(index)];
 }
 
 ElementBuffer PlanTensor::element_buffer(const RuleInfo& rule, int rule_slot) const {
@@ -98,6 +102,10 @@ Plan::Plan(Engine& engine, PlanDescription description)
     if (normalizes_rows(tensor.param.extent, options_[tensor.group].helpers) && tensor.param.extent.row_length == 1) {
       invalid("params[", i, "] has rows of ", tensor.param.extent.row_length, " elements; normalize_channels needs at least 2");
     }
+    if (rule_.shape == Shape::matrix) {
+      tensor.view = view_of(tensor, hypers_[static_cast<std::size_t>(tensor.group)]);
+      check_view(i, tensor);
+    }
     make_slots(tensor, state_dtype);
     tensors_.push_back(std::move(tensor));
   }
@@ -117,11 +125,36 @@ void Plan::check_rule_accepts(const GroupOptions& options) const {
   }
 }
 
+MatrixView Plan::view_of(const PlanTensor& tensor, const HyperRow& hypers) const {
+  if (rule_.view == nullptr) return whole_view(tensor.param.rank, tensor.param.shape.data());
+  return rule_.view(hypers.data(), tensor.param.rank, tensor.param.shape.data());
+}
+
+void Plan::check_view(std::size_t index, const PlanTensor& tensor) const {
+  constexpr std::int64_t most_blocks = 65536;
+  const MatrixView& view = tensor.view;
+  const auto refuse = [&](const auto&... text) {
+    throw Error(Status::unsupported, message(rule_.name, ": params[", index, "] ", text...));
+  };
+  if (!tensor.param.row_major) refuse("has strides that are not row-major; this rule needs them to be");
+  if (view.dimensions == 0) return;
+  if (view.blocks() > most_blocks) {
+    refuse("is cut into ", view.blocks(), " blocks of ", view.block, " elements a side; allowed are at most ", most_blocks);
+  }
+  const MatrixBlock largest = view.block_at(0);
+  for (int j = 0; j < view.rank; ++j) {
+    if (view.has(j) && largest.size[j] > rule_.max_dimension) {
+      refuse("has a matrix of ", largest.size[j], " rows for dimension ", j, "; allowed are at most ", rule_.max_dimension);
+    }
+  }
+}
+
 void Plan::make_slots(PlanTensor& tensor, DType state_dtype) const {
   const HyperRow& hypers = hypers_[tensor.group];
   const Layout& param = tensor.param;
-  const auto add = [&](std::string name, const Layout& layout, Initial initial, int rule_slot, int dimension) {
-    tensor.slots.push_back({std::move(name), layout, initial, rule_slot, dimension, nullptr});
+  const auto add = [&](std::string name, const Layout& layout, Initial initial, int rule_slot, int dimension = 0,
+                       std::int64_t block = 0) {
+    tensor.slots.push_back({std::move(name), layout, initial, rule_slot, dimension, block, nullptr});
   };
   Layout like_param = param;
   like_param.dtype = state_dtype;
@@ -130,36 +163,39 @@ void Plan::make_slots(PlanTensor& tensor, DType state_dtype) const {
   one_per_row[0] = param.rank > 0 ? param.shape[0] : 1;
   const std::int64_t one = 1;
 
+  tensor.first_slot.fill(-1);
   for (int i = 0; i < static_cast<int>(rule_.slots.size()); ++i) {
     const SlotInfo& slot = rule_.slots[i];
     if (!rule_.slot_exists(i, hypers.data()) || !rule_.is_state(i)) continue;
+    const auto first = static_cast<std::int32_t>(tensor.slots.size());
     SlotShape shape = slot.shape;
     if (shape == SlotShape::unit) shape = param.rank >= 2 ? SlotShape::row : SlotShape::param;
     const DType dtype = unit_dtype(state_dtype);
-    if (shape == SlotShape::param) add(slot.name, like_param, slot.initial, i, 0);
-    if (shape == SlotShape::copy) add(slot.name, param, slot.initial, i, 0);
-    if (shape == SlotShape::row) add(slot.name, row_major(dtype, std::max(param.rank, 1), one_per_row.data()), slot.initial, i, 0);
-    if (shape == SlotShape::tensor) add(slot.name, row_major(dtype, 1, &one), slot.initial, i, 0);
-    if (shape == SlotShape::scalar) add(slot.name, row_major(dtype, 0, &one), slot.initial, i, 0);
-    if (shape != SlotShape::matrix) continue;
-    for (int j = 0; j < std::max(param.rank, 1); ++j) {
-      const std::int64_t n = param.rank == 0 ? 1 : param.shape[j];
-      if (n > rule_.max_dimension) {
-        throw Error(Status::unsupported, message(rule_.name, ": dimension ", j, " of a tensor has ", n,
-                                                 " elements; allowed are at most ", rule_.max_dimension));
-      }
-      const std::int64_t square[] = {n, n};
-      add(message(slot.name, "_", j), row_major(dtype, 2, square), slot.initial, i, j);
+    switch (shape) {
+      case SlotShape::param: add(slot.name, like_param, slot.initial, i); break;
+      case SlotShape::copy: add(slot.name, param, slot.initial, i); break;
+      case SlotShape::row: add(slot.name, row_major(dtype, std::max(param.rank, 1), one_per_row.data()), slot.initial, i); break;
+      case SlotShape::tensor: add(slot.name, row_major(dtype, 1, &one), slot.initial, i); break;
+      case SlotShape::unit:
+      case SlotShape::scalar: add(slot.name, row_major(dtype, 0, &one), slot.initial, i); break;
+      case SlotShape::matrix: break;
     }
-  }
-  if (rule_.shape == Shape::matrix && !param.row_major) {
-    throw Error(Status::unsupported, message(rule_.name, ": a tensor's strides are not row-major; this rule needs them to be"));
+    for (std::int64_t q = 0; shape == SlotShape::matrix && tensor.view.dimensions != 0 && q < tensor.view.blocks(); ++q) {
+      const MatrixBlock block = tensor.view.block_at(q);
+      for (int j = 0; j < tensor.view.rank; ++j) {
+        if (!tensor.view.has(j)) continue;
+        const std::int64_t square[] = {block.size[j], block.size[j]};
+        std::string name = rule_.view != nullptr ? message(slot.name, "_", q, "_", j) : message(slot.name, "_", j);
+        add(std::move(name), row_major(dtype, 2, square), slot.initial, i, j, q);
+      }
+    }
+    if (tensor.slots.size() > static_cast<std::size_t>(first)) tensor.first_slot[static_cast<std::size_t>(i)] = first;
   }
   if (helpers_.lookahead_k > 0 && tensor.slow_params(rule_) == nullptr) {
-    add("slow_params", like_param, Initial::param, slow_params_slot, 0);
+    add("slow_params", like_param, Initial::param, slow_params_slot);
   }
   if (helpers_.lookahead_k > 0 && helpers_.pullback == Pullback::pullback) {
-    add("slow_momentum", like_param, Initial::zero, slow_momentum_slot, 0);
+    add("slow_momentum", like_param, Initial::zero, slow_momentum_slot);
   }
 }
 
@@ -259,6 +295,15 @@ void Plan::set_hypers(int group, const double* values, int count) {
   }
   const GroupOptions options = rule_.group_options(row.data(), helpers_);
   check_rule_accepts(options);
+  std::vector<MatrixView> views;
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const PlanTensor& tensor = tensors_[i];
+    views.push_back(tensor.group == group && rule_.view != nullptr ? view_of(tensor, row) : tensor.view);
+    if (views.back().has_matrices_of(tensor.view)) continue;
+    invalid(rule_.name, ": the hyper-parameters of group ", group, " would change the matrices of params[", i,
+            "] and with them its states; make a new plan");
+  }
+  for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].view = views[i];
   hypers_[group] = row;
   options_[group] = options;
   executor_->hypers_changed(group);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/layout.h"
+#include "core/matrix_view.h"
 #include "core/rule_info.h"
 #include "helpers/settings.h"
 
@@ -26,7 +27,8 @@ struct Slot {
   Layout layout;
   Initial initial;
   int rule_slot;   // index in RuleInfo::slots, or one of the two below
-  int dimension;   // of a matrix slot
+  int dimension;   // of a matrix slot, and its block
+  std::int64_t block;
   void* data = nullptr;
 };
 constexpr int slow_params_slot = -1;
@@ -45,11 +47,14 @@ struct PlanTensor {
   void* grad_data;    // null: no gradient, the tensor is left alone
   bool standalone;    // of a plan for helpers alone: the parameter or the gradient may be absent
   std::vector<Slot> slots;
+  std::array<std::int32_t, max_slots> first_slot;  // of each of the rule's slots; -1: the tensor has none
+  MatrixView view;                                 // of a matrix rule
+
   std::vector<void*> inputs;  // of the rule's input slots, stored as the gradient is; null: not given
 
   bool present() const { return (grad_data != nullptr || standalone) && param.extent.count > 0; }
-  // The buffer of a slot (a matrix slot: of that dimension); null if the tensor has none.
-  const Slot* find(int rule_slot, int dimension = 0) const;
+  // The buffer of a slot (a matrix slot: of that dimension and block); null if the tensor has none.
+  const Slot* find(int rule_slot, int dimension = 0, std::int64_t block = 0) const;
   // The buffer of a rule's slot that its passes take element by element in this tensor; data is null otherwise.
   ElementBuffer element_buffer(const RuleInfo& rule, int rule_slot) const;
   // The state slot of a rule with one value per row or tensor; null otherwise.
@@ -121,6 +126,8 @@ class Plan {
   Executor& ready();  // the executor, after checking that everything is bound
   bool any_group(bool (*wants)(const GroupOptions&)) const;
   void check_rule_accepts(const GroupOptions& options) const;
+  MatrixView view_of(const PlanTensor& tensor, const HyperRow& hypers) const;
+  void check_view(std::size_t index, const PlanTensor& tensor) const;
   void make_slots(PlanTensor& tensor, DType state_dtype) const;
   std::uint64_t pass_bytes(const PlanTensor& tensor, const Pass& pass) const;
   std::string what(const Interval& interval) const;

@@ -19,18 +19,23 @@
 //   gather_pass, apply_pass              which streams the passes touch; whether apply writes the state (and may take s as a
 //                                        variable) must not depend on the hyper-parameters
 //
-//   program(builder, h, order)           matrix: a short program of linear algebra (core/program.h) between two passes:
+//   program(builder, h, view)            matrix: a short program of linear algebra (core/program.h) between two passes:
 //   due(h, t, first_step) -> unsigned    which of its stages run at step t, one bit each,
 //   direct(p, g, s, c) -> T              the direction handed to the program beside the gradient, and
 //   update(p, u, s, c)                   the step along what the program made of it.
+//   sum_count                            optional: sums over the tensor between the two:
+//   measure(u, g, s, c) -> Terms         what is summed of an element,
+//   finish<T>(sums, sums, c, x)          -> Factors<T>, and then
+//   update(p, u, g, s, c, f)             has the gradient too.
 //
 // Options: check(h) -> nullptr or what is wrong between several hyper-parameters; specialize(c, s, facts) adapts the scalars
 // to one tensor, s being its slots of shape tensor or scalar; init, a nested reduced rule that runs once before the first step;
 // learning_rate(h, t), of a rule with a schedule of its own, for the helpers; stable_weight_decay: its decoupled decay is the stable
 // one; alternating = alternate(slots, a, b), two slots that change places at every even step; unit_length(h, tensor): how many elements
 // of a tensor are summed together in place of a row, update taking it where that is 1; check_tensor(h, tensor), as check;
-// update_pass, which streams update touches if not all; max_dimension, of a matrix rule. With slots of role input, prepare<T>(h, t, inputs) also gets what is known
-// of them.
+// update_pass, which streams update touches if not all; of a matrix rule, max_dimension, the most rows a matrix may have, and
+// view(h, rank, shape) -> MatrixView, how the program sees a tensor (core/matrix_view.h) if not as a whole. With slots of role
+// input, prepare<T>(h, t, inputs) also gets what is known of them.
 #pragma once
 
 #include <cmath>
@@ -91,12 +96,23 @@ struct HasUpdate<Rule, std::void_t<decltype(Rule::update(std::declval<float&>(),
 template <class Rule, class = void>
 struct IsReduced : std::false_type {};
 template <class Rule>
-struct IsReduced<Rule, std::void_t<decltype(Rule::sum_count)>> : std::true_type {};
+struct IsReduced<Rule, std::void_t<decltype(Rule::reduced_rank)>> : std::true_type {};
+template <class Rule, class = void>
+struct HasMeasure : std::false_type {};
+template <class Rule>
+struct HasMeasure<Rule, std::void_t<decltype(Rule::measure(std::declval<float>(), std::declval<float>(),
+                                                           std::declval<const StateOf<Rule, float>&>(),
+                                                           std::declval<const ScalarsOf<Rule, float>&>()))>>
+    : std::true_type {};
 template <class Rule, class = void>
 struct IsMatrix : std::false_type {};
 template <class Rule>
-struct IsMatrix<Rule, std::void_t<decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, 1))>>
+struct IsMatrix<Rule, std::void_t<decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, MatrixView{}))>>
     : std::true_type {};
+template <class Rule, class = void>
+struct HasView : std::false_type {};
+template <class Rule>
+struct HasView<Rule, std::void_t<decltype(Rule::view(Rule::hypers, 0, nullptr))>> : std::true_type {};
 template <class Rule, class = void>
 struct HasInit : std::false_type {};
 template <class Rule>
@@ -170,6 +186,10 @@ template <class Rule>
 constexpr bool is_reduced = detail::IsReduced<Rule>::value;
 template <class Rule>
 constexpr bool is_matrix = detail::IsMatrix<Rule>::value;
+template <class Rule>
+constexpr bool has_measure = detail::HasMeasure<Rule>::value;
+template <class Rule>
+constexpr bool has_view = detail::HasView<Rule>::value;
 template <class Rule>
 constexpr bool has_init = detail::HasInit<Rule>::value;
 template <class Rule>

@@ -69,12 +69,19 @@ struct RuleInfo {
   ByPrecision<std::size_t> scalars_size;
 
   const Reduction* reduction;  // null unless reduced
+  const Reduction* measure;    // of a matrix rule, between its program and its update; null without
   const Reduction* init;       // null without an initialization
 
   unsigned (*due)(const double* hypers, double t, bool first_step);                              // null unless matrix
-  void (*program)(const double* hypers, int order, std::vector<MatrixOperation>& operations);  // null unless matrix
+  MatrixView (*view)(const double* hypers, int rank, const std::int64_t* shape);                 // null: the whole tensor
+  void (*program)(const double* hypers, const MatrixView& view, std::vector<MatrixOperation>& operations);
 
-  bool slot_exists(int slot, const double* hyper) const { return slots[slot].when < 0 || hyper[slots[slot].when] != 0; }
+  bool slot_exists(int slot, const double* hyper) const {
+    const SlotInfo& info = slots[slot];
+    if (info.when < 0) return true;
+    const double value = hyper[info.when];
+    return info.values == 0 ? value != 0 : (info.values >> static_cast<int>(value) & 1u) != 0;
+  }
   int hyper_index(const std::string& hyper) const;  // -1: none
   int first_moment() const;                          // slot of that role; -1: none
   bool is_state(int slot) const { return slots[slot].role != Role::input; }

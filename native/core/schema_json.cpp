@@ -32,13 +32,18 @@ Json hyper_json(const HyperInfo& hyper, const std::vector<HyperInfo>& all, bool 
 
 Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
   static const char* const shapes[] = {"param", "copy", "row", "unit", "tensor", "scalar", "matrix"};
-  static const char* const initials[] = {"zero", "param", "identity"};
+  static const char* const initials[] = {"zero", "param", "identity", "unit"};
   static const char* const roles[] = {"none", "first_moment", "second_moment", "slow_params"};
+  Json words = Json::array();
+  for (int v = 0; v < Range::max_words && slot.values != 0; ++v) {
+    if ((slot.values >> v & 1u) != 0) words.push_back(rule.hypers[slot.when].range.words[v]);
+  }
   return {{"name", slot.name},
           {"shape", shapes[static_cast<int>(slot.shape)]},
           {"initial", initials[static_cast<int>(slot.initial)]},
           {"role", roles[static_cast<int>(slot.role)]},
           {"when", slot.when < 0 ? Json(nullptr) : Json(rule.hypers[slot.when].name)},
+          {"when_words", words},
           {"doc", slot.doc}};
 }
 

@@ -2,6 +2,7 @@
 // reads and writes one element as `s[exp_avg]`. Names are those of PyTorch's state dictionaries.
 #pragma once
 
+#include <cstdint>
 #include <type_traits>
 
 #include "core/hyper.h"
@@ -15,10 +16,10 @@ enum class SlotShape {
   unit,    // as row for rank >= 2, as param below: the unit of a rule that treats vectors element by element
   tensor,  // one number: (1)
   scalar,  // one number: ()
-  matrix,  // one square matrix per dimension, names suffixed _0, _1, ...
+  matrix,  // one square matrix per dimension (and block, core/matrix_view.h), names suffixed _0, _1, ... (_0_0, _0_1, ...)
 };
 
-enum class Initial { zero, param, identity };  // identity: hyper-parameter matrix_eps times the unit matrix
+enum class Initial { zero, param, identity, unit };  // identity: hyper-parameter matrix_eps times the unit matrix; unit: that itself
 
 // What helpers do with a slot.
 enum class Role {
@@ -35,16 +36,22 @@ struct SlotInfo {
   SlotShape shape;
   Initial initial;
   Role role;
-  int when;  // index of the hyper-parameter that must be non-zero for the slot to exist; -1: it always does
+  int when;  // index of the hyper-parameter that decides whether the slot exists; -1: it always does
+  std::uint32_t values;  // bit v: it exists where the hyper-parameter is v; 0: wherever it is not 0
 };
 
-template <class Slot, class Hyper>
+template <class Slot, class Hyper, std::uint32_t Values>
 struct Conditional {};
 
 template <class Self>
 struct SlotTag {
   template <class Hyper>
-  constexpr Conditional<Self, Hyper> when(Hyper) const {
+  constexpr Conditional<Self, Hyper, 0> when(Hyper) const {
+    return {};
+  }
+  // Where a word is one of those.
+  template <int... Value, class Hyper>
+  constexpr Conditional<Self, Hyper, ((1u << Value) | ...)> when_one_of(Hyper) const {
     return {};
   }
 };
@@ -61,13 +68,13 @@ struct SlotTag {
 
 // The slots of a rule. The two packs run in step; Always marks a slot without condition.
 struct Always {};
-template <class Slot, class Hyper>
+template <class Slot, class Hyper, std::uint32_t Values = 0>
 struct Entry {};
 
 template <class... E>
 struct Slots;
-template <class... Slot, class... Hyper>
-struct Slots<Entry<Slot, Hyper>...> {
+template <class... Slot, class... Hyper, std::uint32_t... Words>
+struct Slots<Entry<Slot, Hyper, Words>...> {
   static constexpr int count = sizeof...(Slot);
 
   template <class Wanted>
@@ -77,7 +84,7 @@ struct Slots<Entry<Slot, Hyper>...> {
   template <class H>
   static constexpr void describe(const H&, SlotInfo* out) {
     int i = 0;
-    ((out[i++] = SlotInfo{Slot::name, Slot::doc, Slot::shape, Slot::initial, Slot::role, condition<Hyper>(H{})}), ...);
+    ((out[i++] = SlotInfo{Slot::name, Slot::doc, Slot::shape, Slot::initial, Slot::role, condition<Hyper>(H{}), Words}), ...);
   }
 
   // Values of the slots at one element (or of one row, or of one tensor).
@@ -145,8 +152,8 @@ template <class Slot>
 constexpr Entry<Slot, Always> entry(const SlotTag<Slot>&) {
   return {};
 }
-template <class Slot, class Hyper>
-constexpr Entry<Slot, Hyper> entry(const Conditional<Slot, Hyper>&) {
+template <class Slot, class Hyper, std::uint32_t Values>
+constexpr Entry<Slot, Hyper, Values> entry(const Conditional<Slot, Hyper, Values>&) {
   return {};
 }
 }  // namespace detail

@@ -8,6 +8,7 @@
 
 #include "core/moments.h"
 #include "core/plan.h"
+#include "core/roots.h"
 #include "engine/tensor_list.h"
 #include "helpers/loss_scale.h"
 #include "helpers/pipeline.h"
@@ -37,6 +38,8 @@ class Executor {
   // Of the last step; both wait for the device.
   virtual GlobalFacts global_facts() = 0;
   virtual std::vector<Moments> row_moments() = 0;
+  // Of all steps of a matrix rule; waits for the device.
+  virtual RootCounts root_counts() = 0;
 };
 
 class Engine {
@@ -53,6 +56,11 @@ class Engine {
   virtual std::unique_ptr<Executor> make_executor(const Plan& plan) = 0;
   virtual void merge_gradients(const GradientSurgery& surgery) = 0;
   virtual void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t seed, std::uint64_t offset) = 0;
+  // The largest matrices come first. Matrices, roots, errors and counts are on the device; counts, two in the order of
+  // RootCounts, are added to and may be null. Queued, as a step is.
+  virtual void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options, std::uint64_t* counts) = 0;
+  virtual void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options,
+                              std::uint64_t* counts) = 0;
 
   // Throws unless data, which messages call `what`, is aligned for elements of that size and on this device.
   void check_address(const std::string& what, const void* data, std::size_t element_size) const;

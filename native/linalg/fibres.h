@@ -1,36 +1,38 @@
-// A dense row-major tensor seen along one of its dimensions: n = shape[j] numbers apart by `inner`, a fibre, for every
-// choice of the other indices. Fibre f = outer index * inner + inner index.
+// A box of a dense row-major tensor seen along one of its dimensions: n numbers apart by `step`, a fibre, for every
+// choice of the other indices.
 #pragma once
 
 #include <cstdint>
 
 #include "core/config.h"
+#include "core/matrix_view.h"
 
 namespace optim::linalg {
 
 struct Fibres {
+  static constexpr int max_digits = max_rank;
+
   std::int32_t n;
-  std::int64_t inner;
+  std::int32_t digits;  // the other indices, the innermost first; those that run on into each other are one
+  std::int64_t step;
   std::int64_t count;
+  std::int64_t begin;  // of the box in the tensor
+  std::int64_t size[max_digits];
+  std::int64_t stride[max_digits];
 
   // The first element of a fibre.
-  OPTIM_FN std::int64_t begin(std::int64_t fibre) const {
-    return inner == 1 ? fibre * n : fibre / inner * inner * n + fibre % inner;
+  OPTIM_FN std::int64_t first(std::int64_t fibre) const {
+    std::int64_t at = begin;
+    for (int d = 0; d + 1 < digits; ++d) {
+      at += fibre % size[d] * stride[d];
+      fibre /= size[d];
+    }
+    return at + fibre * stride[digits - 1];
   }
+
+  bool operator==(const Fibres& other) const;
 };
 
-// Of a tensor without dimensions: as a vector of one element.
-inline Fibres fibres(int rank, const std::int64_t* shape, int dimension) {
-  Fibres result{1, 1, 1};
-  for (int i = 0; i < rank; ++i) {
-    if (i == dimension) {
-      result.n = static_cast<std::int32_t>(shape[i]);
-    } else {
-      result.count *= shape[i];
-    }
-    if (i > dimension) result.inner *= shape[i];
-  }
-  return result;
-}
+Fibres fibres(const MatrixView& view, const MatrixBlock& block, int dimension);
 
 }  // namespace optim::linalg

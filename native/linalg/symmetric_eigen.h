@@ -16,134 +16,168 @@ constexpr double roundoff = DBL_EPSILON / 2;
 // number.
 constexpr double negligible = 1e-100;
 
-// The next sweep of plane rotations: of rows high and high - 1, ..., low + 1 and low.
-struct QlSweep {
-  int low, high;
+// Where the QL method stands.
+struct QlState {
   int eigenvalue;  // those before it have converged
   int tries;
   double threshold;  // off-diagonal elements up to this are taken for zero: the roundoff of the largest eigenvalue
-  enum State { sweep, converged, failed } state;
+  long long used;    // of the list of rotations
+  enum Progress { sweeping, converged, failed } progress;
 };
 
-// Matrices n x padded(n), vectors padded(n). The vectors and the sweep are better kept in shared memory on a device.
+// Matrices of matrix_size(n) numbers, vectors of padded(n). The vectors and the state are better kept in shared memory
+// on a device.
 struct EigenWorkspace {
   double* matrix;        // in: the matrix, both triangles; overwritten
   double* eigenvectors;  // out: one eigenvector a row
   double* diagonal;      // out: the eigenvalues, in no particular order
   double* off_diagonal;
-  double* reflector;  // later the rotations' cosines
-  double* product;    // later their sines
-  QlSweep* sweep;
+  double *u, *w, *former_u, *former_w;
+  QlState* state;
 
-  static constexpr int vectors = 4;
+  static constexpr int vectors = 6;
 };
 
 namespace detail {
 
-// Column by column: x = sum_i weight[i] row_i over rows [first, n).
-template <int Width>
-OPTIM_TEAM_FN void combine_rows(const double* rows, const double* weight, int stride, int first, int n, int column,
-                                double (&x)[Width]) {
-  OPTIM_UNROLL
-  for (int c = 0; c < Width; ++c) x[c] = 0;
-  for (int i = first; i < n; ++i) {
-    const double* const row = rows + static_cast<long long>(i) * stride + column;
-    const double w = weight[i];
-    OPTIM_UNROLL
-    for (int c = 0; c < Width; ++c) x[c] += w * row[c];
-  }
-}
-
-// A = Q T Q^T with T tridiagonal; the rows of `eigenvectors` become those of Q^T. Step k reflects column k below the
-// diagonal onto its first element by H = I - tau v v^T:
-//   Q^T <- H Q^T,   A <- H A H = A - v w^T - w v^T,   w = p - (tau/2)(p^T v) v,   p = tau A v.
+// A = Q T Q^T with T tridiagonal. Step k reflects column k below the diagonal onto its first element, by
+// H = I - u u^T with |u|^2 = 2:
+//   A <- H A H = A - u w^T - w u^T,   w = p - (p^T u) u / 2,   p = A u.
+// The update of one step is carried out together with the product A u of the next, for the matrix is larger than the
+// caches. The reflectors u become the rows of `eigenvectors`, padded(n) apart.
 template <class Team>
 OPTIM_TEAM_FN void tridiagonalize(const Team& team, int n, const EigenWorkspace& work) {
   constexpr int width = Team::width;
-  const int stride = padded(n);
-  double* const v = work.reflector;
-  double* const w = work.product;
-  for_columns(team, 0, stride, [&](int column) {
-    for (int i = 0; i < n; ++i) {
-      double* const q = work.eigenvectors + static_cast<long long>(i) * stride + column;
-      OPTIM_UNROLL
-      for (int c = 0; c < width; ++c) q[c] = column + c == i ? 1 : 0;
-    }
+  const PanelMatrix a{work.matrix, panel_rows(n)};
+  double *u = work.u, *w = work.w, *former_u = work.former_u, *former_w = work.former_w;
+  for_columns(team, 0, padded(n), [&](int column) {
+    OPTIM_UNROLL
+    for (int c = 0; c < width; ++c) former_u[column + c] = former_w[column + c] = 0;
   });
-  for (int k = 0; k + 2 < n; ++k) {
-    const double* const row = work.matrix + static_cast<long long>(k) * stride;
-    const double tail = team.sum(n - k - 2, [&](int i) { return row[k + 2 + i] * row[k + 2 + i]; });
-    const double head = row[k + 1];
-    if (tail <= negligible * negligible) {
-      if (team.rank() == 0) work.off_diagonal[k] = head;
-      continue;
+  team.sync();
+  for (int k = 0; k < n; ++k) {
+    for_columns(team, k, n, [&](int column) {
+      double* const row = a.columns(column) + k * panel_width;
+      OPTIM_UNROLL
+      for (int c = 0; c < width; ++c) {
+        row[c] -= former_u[k] * former_w[column + c] + former_w[k] * former_u[column + c];
+      }
+    });
+    team.sync();
+    if (team.rank() == 0) work.diagonal[k] = a(k, k);
+    if (k + 1 >= n) {
+      if (team.rank() == 0) work.off_diagonal[k] = 0;
+      break;
     }
+    const double head = a(k, k + 1);
+    const double tail = team.sum(n - k - 2, [&](int i) { return a(k, k + 2 + i) * a(k, k + 2 + i); });
+    const bool reflects = tail > negligible * negligible;
     const double norm = sqrt(head * head + tail);
-    const double reflected = head > 0 ? -norm : norm;
-    const double tau = 1 / (norm * (norm + fabs(head)));  // 2 / v^T v
+    const double reflected = !reflects ? head : head > 0 ? -norm : norm;
+    const double scale = reflects ? 1 / sqrt(norm * (norm + fabs(head))) : 0;
     if (team.rank() == 0) work.off_diagonal[k] = reflected;
-    for_columns(team, 0, stride, [&](int column) {
+    double* const reflector = work.eigenvectors + static_cast<long long>(k) * padded(n);
+    for_columns(team, 0, padded(n), [&](int column) {
+      const double* const row = a.columns(column) + k * panel_width;
       OPTIM_UNROLL
       for (int c = 0; c < width; ++c) {
         const int i = column + c;
-        v[i] = i == k + 1 ? head - reflected : i > k + 1 && i < n ? row[i] : 0;
+        const double v = i == k + 1 ? head - reflected : i > k + 1 && i < n ? row[c] : 0;
+        u[i] = reflector[i] = scale * v;
       }
     });
     team.sync();
     for_columns(team, k + 1, n, [&](int column) {
-      double x[width];
-      combine_rows<width>(work.matrix, v, stride, k + 1, n, column, x);
+      double* const q = a.columns(column);
+      double u1[width], w1[width], x[width];
       OPTIM_UNROLL
-      for (int c = 0; c < width; ++c) w[column + c] = tau * x[c];
-    });
-    for_columns(team, 0, n, [&](int column) {
-      double x[width];
-      combine_rows<width>(work.eigenvectors, v, stride, k + 1, n, column, x);
-      OPTIM_UNROLL
-      for (int c = 0; c < width; ++c) x[c] *= tau;
-      for (int i = k + 1; i < n; ++i) {
-        double* const q = work.eigenvectors + static_cast<long long>(i) * stride + column;
-        OPTIM_UNROLL
-        for (int c = 0; c < width; ++c) q[c] -= v[i] * x[c];
+      for (int c = 0; c < width; ++c) {
+        u1[c] = former_u[column + c];
+        w1[c] = former_w[column + c];
+        x[c] = 0;
       }
+      for (int i = k + 1; i < n; ++i) {
+        double* const row = q + i * panel_width;
+        const double ui = former_u[i], wi = former_w[i], factor = u[i];
+        OPTIM_UNROLL
+        for (int c = 0; c < width; ++c) {
+          const double value = row[c] - (ui * w1[c] + wi * u1[c]);
+          row[c] = value;
+          x[c] += factor * value;
+        }
+      }
+      OPTIM_UNROLL
+      for (int c = 0; c < width; ++c) w[column + c] = x[c];
     });
-    const double half = 0.5 * tau * team.sum(n - k - 1, [&](int i) { return w[k + 1 + i] * v[k + 1 + i]; });
+    const double half = 0.5 * team.sum(n - k - 1, [&](int i) { return w[k + 1 + i] * u[k + 1 + i]; });
     for_columns(team, k + 1, n, [&](int column) {
       OPTIM_UNROLL
-      for (int c = 0; c < width; ++c) w[column + c] -= half * v[column + c];
+      for (int c = 0; c < width; ++c) w[column + c] -= half * u[column + c];
     });
     team.sync();
-    // Columns up to k are not read any more, so that whole groups of columns may be written.
-    for_columns(team, k + 1, n, [&](int column) {
-      for (int i = k + 1; i < n; ++i) {
-        double* const a = work.matrix + static_cast<long long>(i) * stride + column;
-        const double vi = v[i], wi = w[i];
-        OPTIM_UNROLL
-        for (int c = 0; c < width; ++c) a[c] -= vi * w[column + c] + wi * v[column + c];
-      }
-    });
-  }
-  team.sync();
-  if (team.rank() == 0) {
-    for (int k = 0; k < n; ++k) work.diagonal[k] = work.matrix[static_cast<long long>(k) * stride + k];
-    if (n > 1) work.off_diagonal[n - 2] = work.matrix[static_cast<long long>(n - 2) * stride + n - 1];
-    work.off_diagonal[n - 1] = 0;
+    double* swapped = u;
+    u = former_u;
+    former_u = swapped;
+    swapped = w;
+    w = former_w;
+    former_w = swapped;
   }
 }
 
-// One implicit QL step on the block [low, high] of the tridiagonal matrix; its rotations are noted for the
-// eigenvectors.
-OPTIM_TEAM_FN void chase_bulge(const EigenWorkspace& work, QlSweep& sweep, int high) {
+// Q, the product of the reflectors, in place of the matrix; then the rows of `eigenvectors` become those of Q^T.
+template <class Team>
+OPTIM_TEAM_FN void accumulate_reflectors(const Team& team, int n, const EigenWorkspace& work) {
+  constexpr int width = Team::width;
+  const PanelMatrix product{work.matrix, panel_rows(n)}, transposed{work.eigenvectors, panel_rows(n)};
+  team.sync();
+  for_columns(team, 0, padded(n), [&](int column) {
+    double* const q = product.columns(column);
+    for (int i = 0; i < n; ++i) {
+      OPTIM_UNROLL
+      for (int c = 0; c < width; ++c) q[i * panel_width + c] = column + c == i ? 1 : 0;
+    }
+    // Reflector k leaves the rows and columns up to k alone.
+    const int last = column + width - 2 < n - 3 ? column + width - 2 : n - 3;
+    for (int k = last; k >= 0; --k) {
+      const double* const u = work.eigenvectors + static_cast<long long>(k) * padded(n);
+      double x[width];
+      OPTIM_UNROLL
+      for (int c = 0; c < width; ++c) x[c] = 0;
+      for (int i = k + 1; i < n; ++i) {
+        OPTIM_UNROLL
+        for (int c = 0; c < width; ++c) x[c] += u[i] * q[i * panel_width + c];
+      }
+      for (int i = k + 1; i < n; ++i) {
+        OPTIM_UNROLL
+        for (int c = 0; c < width; ++c) q[i * panel_width + c] -= u[i] * x[c];
+      }
+    }
+  });
+  team.sync();
+  for_columns(team, 0, padded(n), [&](int column) {
+    double* const q = transposed.columns(column);
+    for (int i = 0; i < n; ++i) {
+      OPTIM_UNROLL
+      for (int c = 0; c < width; ++c) q[i * panel_width + c] = column + c < n ? product(column + c, i) : 0;
+    }
+  });
+}
+
+// One implicit QL step on the block [low, high] of the tridiagonal matrix. Its rotations, of rows high and high - 1,
+// ..., low + 1 and low, are appended to the list as low, high and pairs of cosine and sine.
+OPTIM_TEAM_FN void chase_bulge(const EigenWorkspace& work, QlState& state, int high) {
   double* const d = work.diagonal;
   double* const e = work.off_diagonal;
-  const int low = sweep.eigenvalue;
-  sweep.low = low;
-  sweep.high = high;
+  const int low = state.eigenvalue;
+  double* const head = work.matrix + state.used;
+  double* pair = head + 2;
+  int last = low;
   // Wilkinson's shift: the eigenvalue nearer to d[low] of the 2 x 2 block at the top.
   const double ratio = (d[low + 1] - d[low]) / (2 * e[low]);
   const double root = sqrt(ratio * ratio + 1);
   double g = d[high] - d[low] + e[low] / (ratio + (ratio < 0 ? -root : root));
   double sine = 1, cosine = 1, shift = 0;
+  bool whole = true;
   for (int i = high - 1; i >= low; --i) {
     const double f = sine * e[i];
     const double b = cosine * e[i];
@@ -151,9 +185,9 @@ OPTIM_TEAM_FN void chase_bulge(const EigenWorkspace& work, QlSweep& sweep, int h
     if (square <= negligible * negligible) {  // the block falls apart: the rotations from here on are the identity
       e[i + 1] = 0;
       d[i + 1] -= shift;
-      e[high] = 0;
-      sweep.low = i + 1;
-      return;
+      last = i + 1;
+      whole = false;
+      break;
     }
     const double r = sqrt(square);
     e[i + 1] = r;
@@ -164,12 +198,17 @@ OPTIM_TEAM_FN void chase_bulge(const EigenWorkspace& work, QlSweep& sweep, int h
     shift = sine * t;
     d[i + 1] = g + shift;
     g = cosine * t - b;
-    work.reflector[i] = cosine;
-    work.product[i] = sine;
+    *pair++ = cosine;
+    *pair++ = sine;
   }
-  d[low] -= shift;
-  e[low] = g;
+  if (whole) {
+    d[low] -= shift;
+    e[low] = g;
+  }
   e[high] = 0;
+  head[0] = last;
+  head[1] = high;
+  state.used += pair - head;
 }
 
 OPTIM_TEAM_FN void start_sweeps(const EigenWorkspace& work, int n) {
@@ -178,64 +217,76 @@ OPTIM_TEAM_FN void start_sweeps(const EigenWorkspace& work, int n) {
     const double extent = fabs(work.diagonal[i]) + fabs(work.off_diagonal[i]);
     largest = extent > largest ? extent : largest;
   }
-  *work.sweep = {0, 0, 0, 0, roundoff * largest, QlSweep::sweep};
+  *work.state = {0, 0, roundoff * largest, 0, QlState::sweeping};
 }
 
-// Goes on to the next eigenvalue that has not converged and sweeps its block.
-OPTIM_TEAM_FN void next_sweep(const EigenWorkspace& work, int n) {
+// Sweeps until the eigenvalues have converged or the list of rotations, which takes the place of the matrix, is full.
+OPTIM_TEAM_FN void sweep(const EigenWorkspace& work, int n) {
   constexpr int most_tries = 60;
-  QlSweep& sweep = *work.sweep;
-  for (; sweep.eigenvalue < n; ++sweep.eigenvalue, sweep.tries = 0) {
-    int high = sweep.eigenvalue;
-    while (high + 1 < n && fabs(work.off_diagonal[high]) > sweep.threshold) ++high;
-    if (high == sweep.eigenvalue) continue;
-    sweep.state = sweep.tries++ < most_tries ? QlSweep::sweep : QlSweep::failed;
-    if (sweep.state == QlSweep::sweep) chase_bulge(work, sweep, high);
-    return;
+  QlState& state = *work.state;
+  state.used = 0;
+  for (; state.eigenvalue < n; ++state.eigenvalue, state.tries = 0) {
+    for (;;) {
+      int high = state.eigenvalue;
+      while (high + 1 < n && fabs(work.off_diagonal[high]) > state.threshold) ++high;
+      if (high == state.eigenvalue) break;
+      if (state.used + 2 * (high - state.eigenvalue + 1) > matrix_size(n)) return;
+      if (state.tries++ == most_tries) {
+        state.progress = QlState::failed;
+        return;
+      }
+      chase_bulge(work, state, high);
+    }
   }
-  sweep.state = QlSweep::converged;
+  state.progress = QlState::converged;
 }
 
-// Rows i and i + 1 of the eigenvectors, for i = high - 1, ..., low.
+// The rotations of the list, on the rows of the eigenvectors.
 template <class Team>
 OPTIM_TEAM_FN void rotate_rows(const Team& team, int n, const EigenWorkspace& work) {
   constexpr int width = Team::width;
-  const int stride = padded(n);
-  const int low = work.sweep->low, high = work.sweep->high;
+  const PanelMatrix vectors{work.eigenvectors, panel_rows(n)};
+  const double* const end = work.matrix + work.state->used;
   for_columns(team, 0, n, [&](int column) {
-    double* const q = work.eigenvectors + column;
-    double upper[width];
-    OPTIM_UNROLL
-    for (int c = 0; c < width; ++c) upper[c] = q[static_cast<long long>(high) * stride + c];
-    for (int i = high - 1; i >= low; --i) {
-      double* const row = q + static_cast<long long>(i) * stride;
-      const double cosine = work.reflector[i], sine = work.product[i];
+    double* const q = vectors.columns(column);
+    for (const double* next = work.matrix; next < end;) {
+      const int low = static_cast<int>(next[0]), high = static_cast<int>(next[1]);
+      next += 2;
+      double upper[width];
       OPTIM_UNROLL
-      for (int c = 0; c < width; ++c) {
-        const double lower = row[c];
-        row[stride + c] = sine * lower + cosine * upper[c];
-        upper[c] = cosine * lower - sine * upper[c];
+      for (int c = 0; c < width; ++c) upper[c] = q[high * panel_width + c];
+      for (int i = high - 1; i >= low; --i, next += 2) {
+        double* const row = q + i * panel_width;
+        const double cosine = next[0], sine = next[1];
+        OPTIM_UNROLL
+        for (int c = 0; c < width; ++c) {
+          const double lower = row[c];
+          row[panel_width + c] = sine * lower + cosine * upper[c];
+          upper[c] = cosine * lower - sine * upper[c];
+        }
       }
+      OPTIM_UNROLL
+      for (int c = 0; c < width; ++c) q[low * panel_width + c] = upper[c];
     }
-    OPTIM_UNROLL
-    for (int c = 0; c < width; ++c) q[static_cast<long long>(low) * stride + c] = upper[c];
   });
 }
 
 }  // namespace detail
 
-// The elements must be finite and the largest of them near 1. False if the iteration does not end, which is unheard of.
+// The elements must be finite and the largest of them near 1; the padding of rows must be 0. False if the iteration
+// does not end, which is unheard of.
 template <class Team>
 OPTIM_TEAM_FN bool symmetric_eigen(const Team& team, int n, const EigenWorkspace& work) {
   team.sync();
   detail::tridiagonalize(team, n, work);
+  detail::accumulate_reflectors(team, n, work);
   if (team.rank() == 0) detail::start_sweeps(work, n);
   for (;;) {
     team.sync();
-    if (team.rank() == 0) detail::next_sweep(work, n);
+    if (team.rank() == 0) detail::sweep(work, n);
     team.sync();
-    if (work.sweep->state != QlSweep::sweep) return work.sweep->state == QlSweep::converged;
     detail::rotate_rows(team, n, work);
+    if (work.state->progress != QlState::sweeping) return work.state->progress == QlState::converged;
   }
 }
 

@@ -7,9 +7,6 @@
 namespace optim::rules {
 
 inline namespace shampoo_tags {
-OPTIM_HYPER(preconditioning_compute_steps, range::integer(1), "Steps between two computations of the inverse roots.");
-OPTIM_HYPER(inverse_exponent_override, range::integer(0), "Root taken of every preconditioner; 0: twice the order of the tensor.");
-OPTIM_HYPER(matrix_eps, range::above(0), "The preconditioners start as this times the unit matrix.");
 OPTIM_SLOT(pre_cond, matrix, identity, none, "Sum over the steps of the gradient's Gram matrix along one dimension.");
 OPTIM_SLOT(inv_pre_cond, matrix, zero, none, "Inverse root of pre_cond, as last computed.");
 }  // namespace shampoo_tags
@@ -25,7 +22,7 @@ struct shampoo {
       optim::hypers(lr = 1e-3, momentum = 0, weight_decay = 0, weight_decouple = false, fixed_decay = false,
                     preconditioning_compute_steps = 1, inverse_exponent_override = 0, matrix_eps = 1e-4, maximize = false);
   static constexpr auto slots = optim::slots(pre_cond, inv_pre_cond, momentum_buffer.when(momentum));
-  static constexpr int max_dimension = 256;
+  static constexpr int max_dimension = 8192;
 
   template <class T>
   struct Scalars {
@@ -59,13 +56,13 @@ struct shampoo {
   }
 
   template <class Builder, class H>
-  static void program(Builder& run, const H& h, int order) {
-    const double root = h[inverse_exponent_override] > 0 ? h[inverse_exponent_override] : 2 * order;
-    for (int j = 0; j < order; ++j) {
+  static void program(Builder& run, const H& h, const MatrixView& view) {
+    const double root = h[inverse_exponent_override] > 0 ? h[inverse_exponent_override] : 2 * view.rank;
+    for (int j = 0; j < view.rank; ++j) {
       run.add_gram(pre_cond, j, 1, 1);
-      run.inverse_root(inv_pre_cond, pre_cond, j, root, h[matrix_eps], refresh_roots);
+      run.inverse_root(inv_pre_cond, pre_cond, j, root, Floor{h[matrix_eps]}, refresh_roots);
     }
-    for (int j = 0; j < order; ++j) run.contract(inv_pre_cond, j);
+    for (int j = 0; j < view.rank; ++j) run.contract(inv_pre_cond, j);
   }
 
   template <class T, class State>

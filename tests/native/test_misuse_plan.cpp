@@ -314,16 +314,6 @@ TEST_P(MisusePlan, HelpersThatTheRuleCannotServe) {
   }
 }
 
-// A matrix rule keeps the square of every dimension, so it has to refuse what no memory holds.
-TEST_P(MisusePlan, DimensionsTooLongForMatrices) {
-  for (const Rule& rule : rules()) {
-    if (rule.shape != "matrix" || !rule.needs.empty()) continue;
-    options_.rule = rule.name.c_str();
-    params_[1] = tensor_view({100000}, OPTIM_F32, nullptr);
-    EXPECT_TRUE(refused_with({rule.name, "100000"}, OPTIM_UNSUPPORTED));
-  }
-}
-
 // More elements than 32 bits count; nothing is bound, so no memory is needed.
 TEST_P(MisusePlan, HugeTensorsAreLaidOut) {
   const int64_t count = (int64_t{1} << 31) + 9;

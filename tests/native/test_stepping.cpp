@@ -241,7 +241,11 @@ TEST_P(Stepping, LiveHypersThatDecideStates) {
   const PlanSpec plain = spec_of(variants(rule())[0].hypers);
   const auto slot_names = [](const Session& session) {
     std::vector<std::string> names;
-    for (const auto& slot : session.slots(0)) names.push_back(slot.name);
+    for (size_t i = 0; i < session.size(); ++i) {
+      for (const auto& slot : session.slots(i)) {
+        names.push_back(std::to_string(i) + " " + slot.name + " " + to_string(slot.shape));
+      }
+    }
     return names;
   };
   const std::vector<std::string> names = slot_names(Session(engine_, plain));

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "engine/cpu/executor.h"
+#include "engine/cpu/roots.h"
 #include "engine/cpu/tensor_lists.h"
 #include "engine/engine.h"
 
@@ -51,7 +52,39 @@ class CpuEngine : public Engine {
     cpu::fill_rademacher(tensors, seed, offset, threads_);
   }
 
+  void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options, std::uint64_t* counts) override {
+    const cpu::MatrixKernels& kernels = cpu::Kernels::for_this_processor().matrix();
+    take_roots(jobs, cpu::eigen_numbers, counts, [&](const RootJob& job, double* room) {
+      linalg::QlState state;
+      const linalg::EigenWorkspace work = cpu::eigen_workspace(job.n, room, state);
+      return kernels.inverse_root[job.in_double](job.n, job.matrix, job.root, options, work);
+    });
+  }
+  void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options, std::uint64_t* counts) override {
+    const cpu::MatrixKernels& kernels = cpu::Kernels::for_this_processor().matrix();
+    take_roots(jobs, cpu::newton_numbers, counts, [&](const RootJob& job, double* room) {
+      const linalg::NewtonWorkspace work = cpu::newton_workspace(job.n, room);
+      double unasked = 0;
+      return kernels.coupled_newton[job.in_double](job.n, job.matrix, job.root, job.error != nullptr ? job.error : &unasked,
+                                                   options, work);
+    });
+  }
+
  private:
+  template <class Take>
+  void take_roots(const std::vector<RootJob>& jobs, std::int64_t numbers_of(int), std::uint64_t* counts, const Take& take) {
+    std::vector<int> sizes;
+    for (const RootJob& job : jobs) sizes.push_back(job.n);
+    cpu::RootRooms rooms;
+    rooms.reserve(sizes, numbers_of, threads_);
+    const RootCounts taken = rooms.run(static_cast<std::int64_t>(jobs.size()), [&](std::int64_t i, double* room) {
+      return take(jobs[static_cast<std::size_t>(i)], room);
+    });
+    if (counts == nullptr) return;
+    counts[0] += taken.skipped;
+    counts[1] += taken.indefinite;
+  }
+
   int threads_;
   std::string description_;
 };

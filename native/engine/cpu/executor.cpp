@@ -47,11 +47,15 @@ void fill_identity(const Slot& slot, double value) {
 }  // namespace
 
 CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(plan, threads) {
-  if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<CpuMatrixProgram>(plan, threads);
+  if (plan.rule().shape == Shape::matrix) {
+    matrix_ = std::make_unique<CpuMatrixProgram>(plan, state_.kernels.matrix(), threads);
+    due_.resize(plan.tensors().size());
+  }
 }
 
 void CpuExecutor::hypers_changed(int) {
   if (prelude_bound_ && state_.by_row != plan_.maps_by_row()) prelude_.rebind(state_);
+  if (matrix_ != nullptr && !workspace_begin_.empty()) matrix_->rebind(workspace_begin_);
 }
 
 void CpuExecutor::rebind() {
@@ -73,7 +77,11 @@ void CpuExecutor::rebind() {
   if (const Reduction* reduction = plan_.rule().reduction) {
     reduced_.rebind(state_, *reduction, [&](const PlanTensor& t) { return t.present() && plan_.reduces(t); });
   }
+  if (const Reduction* measure = plan_.rule().measure) {
+    measured_.rebind(state_, *measure, [](const PlanTensor& t) { return t.present(); });
+  }
   if (matrix_ != nullptr) {
+    matrix_->rebind(workspace_begin_);
     prepared_.resize(static_cast<std::size_t>(elements) * state_.element_size());
     direction_.resize(prepared_.size());
   }
@@ -109,6 +117,7 @@ void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
     case Initial::identity:
       fill_identity(slot, plan_.hypers()[tensor.group][plan_.rule().hyper_index("matrix_eps")]);
       break;
+    case Initial::unit: fill_identity(slot, 1); break;
   }
 }
 
@@ -187,6 +196,12 @@ char* CpuExecutor::workspace(std::vector<char>& memory, const Tile& tile) {
   return memory.data() + static_cast<std::size_t>(workspace_begin_[tile.tensor] + tile.begin) * state_.element_size();
 }
 
+void CpuExecutor::add_workspace(const Tile& tile, std::int64_t offset, Piece& piece) {
+  const std::size_t at = static_cast<std::size_t>(offset) * state_.element_size();
+  piece.direction = workspace(direction_, tile) + at;
+  piece.prepared = workspace(prepared_, tile) + at;
+}
+
 // Runs a kernel over the parts of a tile. from_direction: a matrix rule's update, along the direction that its program left.
 void CpuExecutor::run_piece(const PieceKernel& kernel, const Tile& tile, OpenTile& open, bool from_direction) {
   ScalarBytes room;
@@ -196,13 +211,10 @@ void CpuExecutor::run_piece(const PieceKernel& kernel, const Tile& tile, OpenTil
     Piece piece = open.part(offset, count);
     piece.scalars = scalars;
     piece.map = &map;
-    if (matrix_ != nullptr) {
-      const std::size_t at = static_cast<std::size_t>(offset) * state_.element_size();
-      piece.direction = workspace(direction_, tile) + at;
-      piece.prepared = workspace(prepared_, tile) + at;
-    }
+    if (matrix_ != nullptr) add_workspace(tile, offset, piece);
     if (from_direction) {
       piece.grad = piece.direction;
+      if (plan_.rule().measure != nullptr) piece.factors = measured_.factors(tile.tensor, 0);
       constexpr double none = std::numeric_limits<double>::infinity();
       if (state_.in_double) {
         map.in_double = {1, none, 1, 0, 0, map.in_double.param_scale};
@@ -274,22 +286,18 @@ void CpuExecutor::update_matrix() {
     });
   };
   run(kernels.direct[state_.in_double], {true, true, true, false, true}, false);
-  const auto tensors = static_cast<std::int64_t>(plan_.tensors().size());
-#pragma omp parallel for schedule(dynamic) num_threads(state_.threads) if (tensors > 1)
-  for (std::int64_t i = 0; i < tensors; ++i) {
-    const PlanTensor& tensor = plan_.tensors()[i];
-    if (!tensor.present()) continue;
-    const GroupStep& group = state_.groups[tensor.group];
-    const unsigned due =
-        plan_.rule().due(plan_.hypers()[tensor.group].data(), static_cast<double>(group.step), state_.stepped[i] == 0);
-    const std::size_t begin = static_cast<std::size_t>(workspace_begin_[i]);
-    if (state_.in_double) {
-      matrix_->run<double>(static_cast<std::size_t>(i), reinterpret_cast<const double*>(prepared_.data()) + begin,
-                           reinterpret_cast<double*>(direction_.data()) + begin, due);
-    } else {
-      matrix_->run<float>(static_cast<std::size_t>(i), reinterpret_cast<const float*>(prepared_.data()) + begin,
-                          reinterpret_cast<float*>(direction_.data()) + begin, due);
-    }
+  for (std::size_t i = 0; i < due_.size(); ++i) {
+    const int group = plan_.tensors()[i].group;
+    due_[i] = plan_.rule().due(plan_.hypers()[group].data(), static_cast<double>(state_.groups[group].step), state_.stepped[i] == 0);
+  }
+  if (state_.in_double) {
+    matrix_->run(reinterpret_cast<const double*>(prepared_.data()), reinterpret_cast<double*>(direction_.data()), due_.data());
+  } else {
+    matrix_->run(reinterpret_cast<const float*>(prepared_.data()), reinterpret_cast<float*>(direction_.data()), due_.data());
+  }
+  if (plan_.rule().measure != nullptr) {
+    measured_.sum(state_, kernels.measure, {false, false, true, false, false},
+                  [this](const Tile& tile, std::int64_t offset, Piece& piece) { add_workspace(tile, offset, piece); });
   }
   run(kernels.update[state_.in_double], {true, false, true, true, true}, true);
 }

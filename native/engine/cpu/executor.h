@@ -25,6 +25,7 @@ class CpuExecutor : public Executor {
   void set_input_step_count(int group, std::int64_t steps) override;
   GlobalFacts global_facts() override { return state_.facts; }
   std::vector<Moments> row_moments() override { return state_.moments; }
+  RootCounts root_counts() override { return matrix_ != nullptr ? matrix_->root_counts() : RootCounts{}; }
 
  private:
   void prepare(int group, std::int64_t step, bool inputs_given);
@@ -33,6 +34,7 @@ class CpuExecutor : public Executor {
   void update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams, const Scratch& scratch);
   void update_matrix();
   void look_ahead(const Tile& tile, OpenTile& open);
+  void add_workspace(const Tile& tile, std::int64_t offset, Piece& piece);
   void run_piece(const PieceKernel& kernel, const Tile& tile, OpenTile& open, bool from_direction);
   char* workspace(std::vector<char>& memory, const Tile& tile);
 
@@ -41,10 +43,11 @@ class CpuExecutor : public Executor {
   Prelude prelude_;
   bool prelude_bound_ = false;
   Tiling update_tiling_;  // tensors that the rule's update steps
-  ReducedPass reduced_;
+  ReducedPass reduced_, measured_;
   std::unique_ptr<CpuMatrixProgram> matrix_;
   std::vector<char> prepared_, direction_;     // a matrix rule's gradients and directions
   std::vector<std::int64_t> workspace_begin_;  // of each tensor, in elements
+  std::vector<unsigned> due_;                  // of each tensor, stages of its program
 };
 
 }  // namespace optim::cpu

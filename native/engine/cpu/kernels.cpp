@@ -15,12 +15,14 @@
 namespace optim::cpu {
 
 #define OPTIM_DECLARE_GENERIC(NAME, ISA) extern const GenericKernels NAME##_kernels_##ISA;
+#define OPTIM_DECLARE_MATRIX(NAME, ISA) extern const MatrixKernels NAME##_kernels_##ISA;
 #define OPTIM_DECLARE_RULE(NAME, ISA) extern const RuleKernels kernels_##NAME##_##ISA;
 #define OPTIM_ADDRESS_GENERIC(NAME, ISA) &NAME##_kernels_##ISA,
 #define OPTIM_ADDRESS_RULE(NAME, ISA) &kernels_##NAME##_##ISA,
 #define OPTIM_ISA_NAME(NAME, ISA) #ISA,
 
 OPTIM_FOR_EACH_ISA(OPTIM_DECLARE_GENERIC, generic)
+OPTIM_FOR_EACH_ISA(OPTIM_DECLARE_MATRIX, matrix)
 #define OPTIM_RULE(NAME) OPTIM_FOR_EACH_ISA(OPTIM_DECLARE_RULE, NAME)
 #include "optim_rules.inc"
 #undef OPTIM_RULE
@@ -30,6 +32,7 @@ namespace {
 const char* const isa_names[] = {OPTIM_FOR_EACH_ISA(OPTIM_ISA_NAME, )};
 constexpr int isa_count = sizeof(isa_names) / sizeof(isa_names[0]);
 const GenericKernels* const generic_tables[isa_count] = {OPTIM_FOR_EACH_ISA(OPTIM_ADDRESS_GENERIC, generic)};
+const MatrixKernels* const matrix_tables[isa_count] = {OPTIM_FOR_EACH_ISA(OPTIM_ADDRESS_GENERIC, matrix)};
 const RuleKernels* const rule_tables[][isa_count] = {
 #define OPTIM_RULE(NAME) {OPTIM_FOR_EACH_ISA(OPTIM_ADDRESS_RULE, NAME)},
 #include "optim_rules.inc"
@@ -71,6 +74,7 @@ Kernels Kernels::for_this_processor() {
 
 const char* Kernels::instruction_set() const { return isa_names[isa_]; }
 const GenericKernels& Kernels::generic() const { return *generic_tables[isa_]; }
+const MatrixKernels& Kernels::matrix() const { return *matrix_tables[isa_]; }
 const RuleKernels& Kernels::rule(int index) const { return *rule_tables[index][isa_]; }
 
 }  // namespace optim::cpu

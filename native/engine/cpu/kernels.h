@@ -8,6 +8,7 @@
 #include "core/moments.h"
 #include "core/rule_info.h"
 #include "helpers/settings.h"
+#include "linalg/coupled_newton.h"
 
 namespace optim::cpu {
 
@@ -19,10 +20,10 @@ struct Piece {
   const void* scalars;     // Scalars<T>
   const void* map;         // GradientMap<T>
   std::int64_t unit_length;  // of gather and apply, whose piece is whole units or part of one
-  const void* factors;       // Factors<T> of each unit, max_factors bytes apart, in apply
-  void* direction;         // T, written by direct beside the prepared gradient
+  const void* factors;       // Factors<T> of each unit, max_factors bytes apart, in apply and the update after measure
+  void* direction;           // T, written by direct beside the prepared gradient; read by measure and the update after it
   void* prepared;
-  double* sums;            // added to by gather, of each unit one after the other, and by probe
+  double* sums;              // added to by gather, of each unit one after the other, by measure and by probe
 };
 
 // What a loop may leave out, each kind also what the one before does. Where memory is fast, every operation and store counts.
@@ -44,7 +45,7 @@ struct RuleKernels {
   ByPrecision<PieceKernel> update;
   ByPrecision<PieceKernel> gather, apply;            // reduced rules
   ByPrecision<PieceKernel> init_gather, init_apply;  // rules with an initialization
-  ByPrecision<PieceKernel> direct;                   // matrix rules
+  ByPrecision<PieceKernel> direct, measure;          // matrix rules
   ByPrecision<PieceKernel> probe;                    // sums the second moment as it will be after the step
 };
 
@@ -68,6 +69,21 @@ struct GenericKernels {
   ByPrecision<void (*)(void* sum, const void* x, double factor, std::int64_t count)> add_scaled;
 };
 
+// Dense arithmetic in double, for the programs of matrix rules.
+struct MatrixKernels {
+  static constexpr int side = 64;  // of a tile
+
+  // sum[i][j] += sum_k left[k][i] right[k][j], k ascending, for i < rows and j < columns, rounded up to multiples of 8.
+  // Rows of all three are `side` numbers.
+  void (*add_product)(const double* left, const double* right, int depth, int rows, int columns, double* sum);
+  ByPrecision<linalg::RootOutcome (*)(int n, const void* a, void* result, const linalg::InverseRoot&,
+                                      const linalg::EigenWorkspace&)>
+      inverse_root;
+  ByPrecision<linalg::RootOutcome (*)(int n, const void* a, void* result, double* error, const linalg::CoupledNewton&,
+                                      const linalg::NewtonWorkspace&)>
+      coupled_newton;
+};
+
 // The kernels of one instruction set.
 class Kernels {
  public:
@@ -76,6 +92,7 @@ class Kernels {
 
   const char* instruction_set() const;
   const GenericKernels& generic() const;
+  const MatrixKernels& matrix() const;
   const RuleKernels& rule(int index) const;  // index in the registry
 
  private:

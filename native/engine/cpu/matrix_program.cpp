@@ -3,222 +3,199 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <utility>
-
-#include "linalg/fibres.h"
-#include "linalg/inverse_root.h"
 
 namespace optim::cpu {
 namespace {
 
 using linalg::Fibres;
-using linalg::padded;
+using Kind = MatrixOperation::Kind;
 
-constexpr int panel_fibres = 32;
+constexpr int side = MatrixKernels::side;
+constexpr int tile_numbers = side * side;
 
-int order_of(const PlanTensor& tensor) { return std::max(tensor.param.rank, 1); }
-
-// The fibres [first, first + count) as rows of a panel; the padding of the rows is left as it is.
+// Elements [row, row + rows) of the fibres [first, first + count): element a of fibre f at tile[f * fibre_step +
+// a * element_step]. What else the tile holds is left as it is.
 template <class T>
-void load_panel(const T* tensor, const Fibres& fibres, std::int64_t first, int count, double* panel) {
-  const int stride = padded(fibres.n);
-  for (int f = 0; f < count; ++f) {
-    const T* const fibre = tensor + fibres.begin(first + f);
-    for (int a = 0; a < fibres.n; ++a) panel[f * stride + a] = static_cast<double>(fibre[a * fibres.inner]);
-  }
-}
-
-template <class T>
-void store_panel(const double* panel, const Fibres& fibres, std::int64_t first, int count, T* tensor) {
-  const int stride = padded(fibres.n);
-  for (int f = 0; f < count; ++f) {
-    T* const fibre = tensor + fibres.begin(first + f);
-    for (int a = 0; a < fibres.n; ++a) fibre[a * fibres.inner] = static_cast<T>(panel[f * stride + a]);
-  }
-}
-
-// product = panel * matrix: rows of `stride` numbers, `rows` (a multiple of the tile) of them.
-void multiply(const double* panel, const double* matrix, int rows, int n, int stride, double* product) {
-  constexpr int height = 4, width = 4;
-  for (int i = 0; i < rows; i += height) {
-    for (int j = 0; j < n; j += width) {
-      double sum[height][width] = {};
-      for (int k = 0; k < n; ++k) {
-        const double* const right = matrix + static_cast<std::ptrdiff_t>(k) * stride + j;
-        OPTIM_UNROLL
-        for (int r = 0; r < height; ++r) {
-          const double left = panel[(i + r) * stride + k];
-          OPTIM_UNROLL
-          for (int c = 0; c < width; ++c) sum[r][c] += left * right[c];
+void load(const T* tensor, const Fibres& fibres, std::int64_t first, int count, int row, int rows, int fibre_step,
+          int element_step, double* tile) {
+  const std::int64_t run = fibres.size[0], stride = fibres.stride[0];  // fibres that are equally far apart
+  for (int f = 0; f < count;) {
+    const int length = static_cast<int>(std::min<std::int64_t>(count - f, run - (first + f) % run));
+    const T* const source = tensor + fibres.first(first + f) + row * fibres.step;
+    double* const target = tile + f * fibre_step;
+    if (fibres.step == 1) {
+      for (int i = 0; i < length; ++i) {
+        for (int a = 0; a < rows; ++a) {
+          target[i * fibre_step + a * element_step] = static_cast<double>(source[i * stride + a]);
         }
       }
-      for (int r = 0; r < height; ++r) std::copy(sum[r], sum[r] + width, product + (i + r) * stride + j);
+    } else {
+      for (int a = 0; a < rows; ++a) {
+        for (int i = 0; i < length; ++i) {
+          target[i * fibre_step + a * element_step] = static_cast<double>(source[i * stride + a * fibres.step]);
+        }
+      }
     }
+    f += length;
   }
+}
+
+// The elements [row, row + rows) of the fibres [first, first + count), from a tile with a fibre a row.
+template <class T>
+void store(const double* tile, const Fibres& fibres, std::int64_t first, int count, int row, int rows, T* tensor) {
+  for (int f = 0; f < count; ++f) {
+    T* const target = tensor + fibres.first(first + f) + row * fibres.step;
+    for (int a = 0; a < rows; ++a) target[a * fibres.step] = static_cast<T>(tile[f * side + a]);
+  }
+}
+
+int tiles(std::int64_t n) { return static_cast<int>((n + side - 1) / side); }
+
+std::int64_t parts(Kind kind, const Fibres& fibres) {
+  if (kind == Kind::add_gram) return std::int64_t{tiles(fibres.n)} * (tiles(fibres.n) + 1) / 2;
+  return kind == Kind::contract ? (fibres.count + side - 1) / side : 0;
 }
 
 }  // namespace
 
-class CpuMatrixProgram::Workspace {
- public:
-  Workspace(int largest, std::size_t longest_program) {
-    operations.reserve(longest_program);
-    const auto stride = static_cast<std::size_t>(padded(largest));
-    const std::size_t matrix = stride * stride, panel = stride * panel_fibres;
-    memory_.resize(2 * matrix + 2 * panel + linalg::EigenWorkspace::vectors * stride);
-    double* next = memory_.data();
-    for (double** part : {&eigen_.matrix, &eigen_.eigenvectors}) *part = std::exchange(next, next + matrix);
-    for (double** part : {&panel_, &product_}) *part = std::exchange(next, next + panel);
-    for (double** part : {&eigen_.diagonal, &eigen_.off_diagonal, &eigen_.reflector, &eigen_.product}) {
-      *part = std::exchange(next, next + stride);
-    }
-    eigen_.sweep = &sweep_;
-  }
+CpuMatrixProgram::CpuMatrixProgram(const Plan& plan, const MatrixKernels& kernels, int threads)
+    : plan_(plan), kernels_(kernels), threads_(threads) {}
 
-  // slot = keep * slot + add * G_j G_j^T
-  template <class T>
-  void add_gram(const T* gradient, const Fibres& fibres, double keep, double add, T* slot) {
-    const int n = fibres.n, stride = padded(n);
-    double* const sum = eigen_.matrix;
-    std::fill_n(sum, static_cast<std::size_t>(stride) * stride, 0.0);
-    clear_padding(n);
-    for (std::int64_t first = 0; first < fibres.count; first += panel_fibres) {
-      const int count = static_cast<int>(std::min<std::int64_t>(panel_fibres, fibres.count - first));
-      load_panel(gradient, fibres, first, count, panel_);
-      for (int i = 0; i < n; i += linalg::tile_size) {
-        for (int j = i; j < n; j += linalg::tile_size) add_tile(count, stride, i, j, sum);
+void CpuMatrixProgram::rebind(const std::vector<std::int64_t>& begin) {
+  schedule_ = matrix_schedule(plan_, begin);
+  divide();
+  std::vector<int> roots;  // by rank, the largest size in any wave
+  for (const MatrixWave& wave : schedule_.waves) {
+    if (wave.kind != Kind::inverse_root) continue;
+    roots.resize(std::max(roots.size(), static_cast<std::size_t>(wave.items)));
+    for (int i = 0; i < wave.items; ++i) {
+      const int n = schedule_.items[static_cast<std::size_t>(wave.first_item + i)].fibres.n;
+      roots[static_cast<std::size_t>(i)] = std::max(roots[static_cast<std::size_t>(i)], n);
+    }
+  }
+  root_rooms_.reserve(roots, eigen_numbers, threads_);
+  room_size_ = static_cast<std::size_t>(3 + tiles(schedule_.largest())) * tile_numbers;
+  rooms_.resize(room_size_ * static_cast<std::size_t>(threads_));
+}
+
+// Waves are cut into shares.
+void CpuMatrixProgram::divide() {
+  constexpr double few_operations = 1e5;  // for fewer, a parallel region costs more than it gains
+  waves_.clear();
+  shares_.clear();
+  for (const MatrixWave& wave : schedule_.waves) {
+    const auto first = static_cast<std::int64_t>(shares_.size());
+    double operations = 0;
+    for (std::int32_t i = wave.first_item; i < wave.first_item + wave.items; ++i) {
+      const Fibres& fibres = schedule_.items[static_cast<std::size_t>(i)].fibres;
+      operations += static_cast<double>(fibres.n) * fibres.n * static_cast<double>(fibres.count);
+      for (std::int64_t part = 0; part < parts(wave.kind, fibres); ++part) {
+        shares_.push_back({i, static_cast<std::int32_t>(part)});
       }
     }
-    for (int i = 0; i < n; ++i) {
-      for (int j = i; j < n; ++j) {
-        T& element = slot[static_cast<std::ptrdiff_t>(i) * n + j];
-        element = static_cast<T>(keep * static_cast<double>(element) +
-                                 add * sum[static_cast<std::ptrdiff_t>(i) * stride + j]);
-        slot[static_cast<std::ptrdiff_t>(j) * n + i] = element;
+    waves_.push_back({first, static_cast<std::int64_t>(shares_.size()) - first, operations > few_operations});
+  }
+}
+
+// slot = keep * slot + add * G_j G_j^T: one tile on or above the diagonal and its mirror image.
+template <class T>
+void CpuMatrixProgram::add_gram(const Share& share, const T* gradient, double* room) const {
+  const MatrixItem& item = schedule_.items[static_cast<std::size_t>(share.item)];
+  const Fibres& fibres = item.fibres;
+  const int n = fibres.n;
+  int i = 0, j = share.part;
+  for (; j >= tiles(n) - i; ++i) j -= tiles(n) - i;
+  const int row = i * side, column = (i + j) * side;
+  const int rows = std::min(side, n - row), columns = std::min(side, n - column);
+  double* const left = room;
+  double* const right = row == column ? left : room + tile_numbers;
+  double* const sum = room + 2 * tile_numbers;
+  std::fill_n(room, 3 * tile_numbers, 0.0);
+  for (std::int64_t first = 0; first < fibres.count; first += side) {
+    const int count = static_cast<int>(std::min<std::int64_t>(side, fibres.count - first));
+    load(gradient + item.begin, fibres, first, count, row, rows, side, 1, left);
+    if (right != left) load(gradient + item.begin, fibres, first, count, column, columns, side, 1, right);
+    kernels_.add_product(left, right, count, rows, columns, sum);
+  }
+  T* const slot = static_cast<T*>(item.slot);
+  for (int r = 0; r < rows; ++r) {
+    for (int c = row == column ? r : 0; c < columns; ++c) {
+      T& element = slot[static_cast<std::ptrdiff_t>(row + r) * n + column + c];
+      element = static_cast<T>(item.keep * static_cast<double>(element) + item.add * sum[r * side + c]);
+      slot[static_cast<std::ptrdiff_t>(column + c) * n + row + r] = element;
+    }
+  }
+}
+
+// U = U x_j slot: some fibres are multiplied by the matrix.
+template <class T>
+void CpuMatrixProgram::contract(const Share& share, T* direction, double* room) const {
+  const MatrixItem& item = schedule_.items[static_cast<std::size_t>(share.item)];
+  const Fibres& fibres = item.fibres;
+  const int n = fibres.n;
+  const std::int64_t first = std::int64_t{share.part} * side;
+  const int count = static_cast<int>(std::min<std::int64_t>(side, fibres.count - first));
+  double* const matrix = room;
+  double* const sum = room + tile_numbers;
+  double* const panel = room + 2 * tile_numbers;  // element a of fibre f at [a * side + f]
+  std::fill_n(panel, static_cast<std::size_t>(n) * side, 0.0);
+  std::fill_n(matrix, tile_numbers, 0.0);
+  load(direction + item.begin, fibres, first, count, 0, n, 1, side, panel);
+  const T* const slot = static_cast<const T*>(item.slot);
+  for (int a = 0; a < n; a += side) {
+    const int rows = std::min(side, n - a);
+    std::fill_n(sum, tile_numbers, 0.0);
+    for (int b = 0; b < n; b += side) {
+      const int columns = std::min(side, n - b);
+      for (int r = 0; r < rows; ++r) {
+        const T* const source = slot + static_cast<std::ptrdiff_t>(a + r) * n + b;
+        for (int c = 0; c < columns; ++c) matrix[c * side + r] = static_cast<double>(source[c]);
       }
+      kernels_.add_product(panel + b * side, matrix, columns, count, rows, sum);
     }
+    store(sum, fibres, first, count, a, rows, direction + item.begin);
   }
-
-  // U = U x_j slot: every fibre is multiplied by the matrix.
-  template <class T>
-  void contract(T* direction, const Fibres& fibres, const T* slot) {
-    const int n = fibres.n, stride = padded(n);
-    double* const transposed = eigen_.matrix;
-    for (int b = 0; b < n; ++b) {
-      double* const row = transposed + static_cast<std::ptrdiff_t>(b) * stride;
-      for (int a = 0; a < n; ++a) row[a] = static_cast<double>(slot[static_cast<std::ptrdiff_t>(a) * n + b]);
-      std::fill(row + n, row + stride, 0.0);
-    }
-    clear_padding(n);
-    for (std::int64_t first = 0; first < fibres.count; first += panel_fibres) {
-      const int count = static_cast<int>(std::min<std::int64_t>(panel_fibres, fibres.count - first));
-      load_panel(direction, fibres, first, count, panel_);
-      multiply(panel_, transposed, (count + 3) / 4 * 4, n, stride, product_);
-      store_panel(product_, fibres, first, count, direction);
-    }
-  }
-
-  template <class T>
-  bool inverse_root(int n, const T* source, T* slot, const linalg::InverseRoot& options) {
-    return linalg::inverse_root(linalg::SerialTeam(), n, source, slot, options, eigen_);
-  }
-
-  std::vector<MatrixOperation> operations;
-
- private:
-  void clear_padding(int n) { std::fill_n(panel_, static_cast<std::size_t>(padded(n)) * panel_fibres, 0.0); }
-
-  void add_tile(int count, int stride, int i, int j, double* sum) {
-    constexpr int size = linalg::tile_size;
-    linalg::GramTile tile;
-    for (int r = 0; r < size; ++r) std::copy_n(sum + static_cast<std::ptrdiff_t>(i + r) * stride + j, size, tile[r]);
-    linalg::add_gram_tile(panel_, stride, count, i, j, tile);
-    for (int r = 0; r < size; ++r) std::copy_n(tile[r], size, sum + static_cast<std::ptrdiff_t>(i + r) * stride + j);
-  }
-
-  std::vector<double> memory_;
-  double *panel_, *product_;
-  linalg::EigenWorkspace eigen_;
-  linalg::QlSweep sweep_;
-};
-
-CpuMatrixProgram::CpuMatrixProgram(const Plan& plan) : CpuMatrixProgram(plan, omp_get_num_procs()) {}
-
-CpuMatrixProgram::CpuMatrixProgram(const Plan& plan, int threads) : plan_(plan) {
-  int largest = 1;
-  std::size_t longest = 0, tensors = 0;
-  std::vector<MatrixOperation> operations;
-  for (const PlanTensor& tensor : plan.tensors()) {
-    if (tensor.param.extent.count == 0) continue;
-    for (int j = 0; j < tensor.param.rank; ++j) largest = std::max(largest, static_cast<int>(tensor.param.shape[j]));
-    operations.clear();
-    plan.rule().program(plan.hypers()[tensor.group].data(), order_of(tensor), operations);
-    longest = std::max(longest, operations.size());
-    ++tensors;
-  }
-  const std::size_t count = std::min(static_cast<std::size_t>(std::max(threads, 1)), tensors);
-  for (std::size_t i = 0; i < count; ++i) idle_.push_back(std::make_unique<Workspace>(largest, longest));
-}
-
-CpuMatrixProgram::~CpuMatrixProgram() = default;
-
-std::unique_ptr<CpuMatrixProgram::Workspace> CpuMatrixProgram::take() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  returned_.wait(lock, [this] { return !idle_.empty(); });
-  std::unique_ptr<Workspace> workspace = std::move(idle_.back());
-  idle_.pop_back();
-  return workspace;
-}
-
-void CpuMatrixProgram::put_back(std::unique_ptr<Workspace> workspace, std::uint64_t skipped_roots) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(workspace));
-    skipped_roots_ += skipped_roots;
-  }
-  returned_.notify_one();
-}
-
-std::uint64_t CpuMatrixProgram::skipped_roots() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return skipped_roots_;
 }
 
 template <class T>
-void CpuMatrixProgram::run(std::size_t index, const T* gradient, T* direction, unsigned due) {
-  const PlanTensor& tensor = plan_.tensors()[index];
-  if (tensor.param.extent.count == 0) return;
-  std::unique_ptr<Workspace> workspace = take();
-  workspace->operations.clear();
-  plan_.rule().program(plan_.hypers()[tensor.group].data(), order_of(tensor), workspace->operations);
-  std::uint64_t skipped = 0;
-
-  // Matrix slots are stored in the arithmetic of the step.
-  const auto matrix = [&](int slot, int dimension) { return static_cast<T*>(tensor.find(slot, dimension)->data); };
-  for (const MatrixOperation& operation : workspace->operations) {
-    if (operation.stage != MatrixOperation::always && ((due >> operation.stage) & 1u) == 0) continue;
-    const Fibres fibres = linalg::fibres(tensor.param.rank, tensor.param.shape.data(), operation.dimension);
-    T* const slot = matrix(operation.slot, operation.dimension);
-    switch (operation.kind) {
-      case MatrixOperation::Kind::add_gram:
-        workspace->add_gram(gradient, fibres, operation.keep, operation.add, slot);
-        break;
-      case MatrixOperation::Kind::inverse_root:
-        if (!workspace->inverse_root(fibres.n, matrix(operation.source, operation.dimension), slot,
-                                     {operation.root, operation.floor})) {
-          ++skipped;
-        }
-        break;
-      case MatrixOperation::Kind::contract:
-        workspace->contract(direction, fibres, slot);
-        break;
-    }
-  }
-
-  put_back(std::move(workspace), skipped);
+linalg::RootOutcome CpuMatrixProgram::take_root(const MatrixItem& item, double* room) const {
+  linalg::QlState state;
+  const linalg::EigenWorkspace work = eigen_workspace(item.fibres.n, room, state);
+  constexpr int precision = sizeof(T) == sizeof(double) ? 1 : 0;
+  return kernels_.inverse_root[precision](item.fibres.n, item.source, item.slot, {item.root, item.floor, item.ridge},
+                                          work);
 }
 
-template void CpuMatrixProgram::run<float>(std::size_t, const float*, float*, unsigned);
-template void CpuMatrixProgram::run<double>(std::size_t, const double*, double*, unsigned);
+template <class T>
+void CpuMatrixProgram::run(const T* gradient, T* direction, const unsigned* due) {
+  const auto runs = [&](const MatrixItem& item) {
+    return item.present && (item.stage < 0 || (due[item.tensor] >> item.stage & 1u) != 0);
+  };
+  for (std::size_t w = 0; w < waves_.size(); ++w) {
+    const MatrixWave& matrix = schedule_.waves[w];
+    const Wave& wave = waves_[w];
+    if (matrix.kind == Kind::inverse_root) {
+      const MatrixItem* const items = schedule_.items.data() + matrix.first_item;
+      counts_.add(root_rooms_.run(matrix.items, [&](std::int64_t i, double* room) {
+        return runs(items[i]) ? take_root<T>(items[i], room) : linalg::RootOutcome::taken;
+      }));
+      continue;
+    }
+#pragma omp parallel for schedule(dynamic) num_threads(threads_) if (wave.worthwhile && threads_ > 1)
+    for (std::int64_t i = wave.first_share; i < wave.first_share + wave.shares; ++i) {
+      const Share& share = shares_[static_cast<std::size_t>(i)];
+      if (!runs(schedule_.items[static_cast<std::size_t>(share.item)])) continue;
+      double* const room = this->room(omp_get_thread_num());
+      if (matrix.kind == Kind::add_gram) {
+        add_gram(share, gradient, room);
+      } else {
+        contract(share, direction, room);
+      }
+    }
+  }
+}
+
+template void CpuMatrixProgram::run<float>(const float*, float*, const unsigned*);
+template void CpuMatrixProgram::run<double>(const double*, double*, const unsigned*);
 
 }  // namespace optim::cpu

@@ -21,13 +21,16 @@ void ReducedPass::rebind(const StepState& state, const Reduction& reduction,
 
 void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, const ByPrecision<PieceKernel>& apply,
                       const AfterTile& after) {
+  Pass gather_pass{};
+  for (const HyperRow& group : state.plan.hypers()) gather_pass |= reduction_->gather_pass(group.data());
+  sum(state, gather, gather_pass, [](const Tile&, std::int64_t, Piece&) {});
+  this->apply(state, apply, after);
+}
+
+void ReducedPass::sum(StepState& state, const ByPrecision<PieceKernel>& gather, const Pass& gather_pass,
+                      const BeforePiece& before) {
   if (tiling_.tiles.empty()) return;
   const Reduction& reduction = *reduction_;
-  Pass gather_pass{}, apply_pass{};
-  for (const HyperRow& group : state.plan.hypers()) {
-    gather_pass |= reduction.gather_pass(group.data());
-    apply_pass |= reduction.apply_pass(group.data());
-  }
   std::fill(partials_.begin(), partials_.end(), 0.0);
 
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
@@ -43,6 +46,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
       piece.scalars = scalars;
       piece.map = &map;
       piece.sums = &partials_[(tile.partial + (unit - tile.unit)) * reduction.sum_count];
+      before(tile, offset, piece);
       gather[state.in_double](piece, state.streams[tile.tensor].loops);
     });
     open.close();
@@ -54,7 +58,13 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
     if (reduction.scope != Scope::all) finish(state, static_cast<std::int32_t>(i), &tensors_[i * reduction.sum_count]);
   });
   if (reduction.scope == Scope::all) finish_all(state);
+}
 
+void ReducedPass::apply(StepState& state, const ByPrecision<PieceKernel>& apply, const AfterTile& after) {
+  if (tiling_.tiles.empty()) return;
+  const Reduction& reduction = *reduction_;
+  Pass apply_pass{};
+  for (const HyperRow& group : state.plan.hypers()) apply_pass |= reduction.apply_pass(group.data());
   apply_pass.reads_state |= state.pulls_back;
   apply_pass.writes_state |= state.pulls_back;
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
@@ -69,7 +79,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
       piece.unit_length = tiled.unit_length;
       piece.scalars = scalars;
       piece.map = &map;
-      piece.factors = &factors_[(tiled.first_unit + unit) * max_factors];
+      piece.factors = factors(tile.tensor, unit);
       apply[state.in_double](piece, state.streams[tile.tensor].loops);
     });
     after(tile, open);

@@ -135,6 +135,37 @@ void direct(const Piece& piece) {
 }
 
 template <class Rule, class T, Loops Kind>
+void measure(const Piece& piece) {
+  const Loop<Rule, T, true, Kind> loop(piece);
+  const T* const direction = static_cast<const T*>(piece.direction);
+  const T* const prepared = static_cast<const T*>(piece.prepared);
+  Lanes<Rule::sum_count> lanes;
+  for_lanes(piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+    StateOf<Rule, T> s;
+    loop.state.load(s, i);
+    const Terms<Rule::sum_count> terms =
+        Rule::measure(direction[i], prepared[i], static_cast<const StateOf<Rule, T>&>(s), loop.scalars);
+    for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
+  });
+  lanes.add_to(piece.sums);
+}
+
+template <class Rule, class T, Loops Kind>
+void update_measured(const Piece& piece) {
+  const Loop<Rule, T, true, Kind> loop(piece);
+  const T* const prepared = static_cast<const T*>(piece.prepared);
+  const auto factors = *static_cast<const typename Rule::template Factors<T>*>(piece.factors);
+  loop.for_elements(0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
+    T p, u;
+    StateOf<Rule, T> s;
+    loop.load(i, p, u, s);
+    Rule::update(p, u, prepared[i], s, loop.scalars, factors);
+    loop.param[i] = p;
+    loop.state.store(s, i);
+  });
+}
+
+template <class Rule, class T, Loops Kind>
 void gather(const Piece& piece) {
   const Loop<Rule, T, false, Kind> loop(piece);
   double* sums = piece.sums;
@@ -216,6 +247,10 @@ constexpr void fill(RuleKernels& kernels, int precision) {
     kernels.init_apply[precision] = OPTIM_CPU_LOOPS(apply, typename Rule::init);
   }
   if constexpr (is_matrix<Rule>) kernels.direct[precision] = OPTIM_CPU_LOOPS(direct, Rule);
+  if constexpr (has_measure<Rule>) {
+    kernels.measure[precision] = OPTIM_CPU_LOOPS(measure, Rule);
+    kernels.update[precision] = OPTIM_CPU_LOOPS(update_measured, Rule);
+  }
   if constexpr (SlotsOf<Rule>::second_moment() >= 0) kernels.probe[precision] = OPTIM_CPU_LOOPS(probe, Rule);
 }
 

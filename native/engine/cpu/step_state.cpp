@@ -98,7 +98,7 @@ const void* StepState::scalars(std::int32_t tensor, bool as_double, ScalarBytes&
   std::memcpy(room.bytes, shared, rule().scalars_size[as_double]);
   double slots[max_slots] = {};
   load_unit_slots(t, rule(), 0, slots);
-  specialize(room.bytes, slots, {t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm});
+  specialize(room.bytes, slots, {t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm, t.view.dimensions != 0});
   return room.bytes;
 }
 

@@ -9,6 +9,7 @@ namespace optim::cuda {
 
 struct BlockTeam {
   static constexpr int width = 1;
+  static constexpr int tile_width = 4;
 
   double* partial;  // linalg::lanes numbers in shared memory
 

@@ -4,6 +4,7 @@
 #include "engine/cuda/executor.h"
 #include "engine/cuda/loss_scale.h"
 #include "engine/cuda/rademacher.h"
+#include "engine/cuda/roots.h"
 #include "engine/cuda/surgery.h"
 
 namespace optim {
@@ -86,11 +87,37 @@ class CudaEngine : public Engine {
     rademacher_.fill(tensors, seed, offset, device_);
   }
 
+  void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options,
+                     std::uint64_t* counts) override {
+    const DeviceGuard guard(device_.index);
+    roots_.set(items_of(jobs, options), root_blocks(), device_.stream);
+    roots_.enqueue(device_.stream, nullptr, nullptr, reinterpret_cast<unsigned long long*>(counts));
+  }
+  void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options,
+                      std::uint64_t* counts) override {
+    const DeviceGuard guard(device_.index);
+    newton_roots_.set(items_of(jobs, {}), root_blocks(), device_.stream);
+    newton_roots_.enqueue_newton(device_.stream, options, reinterpret_cast<unsigned long long*>(counts));
+  }
+
  private:
+  static_assert(sizeof(unsigned long long) == sizeof(std::uint64_t));
+
+  int root_blocks() const { return 2 * device_.multiprocessors; }
+
+  static std::vector<cuda::RootItem> items_of(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options) {
+    std::vector<cuda::RootItem> items;
+    for (const RootJob& job : jobs) {
+      items.push_back({job.matrix, job.root, job.error, 0, options, job.n, 0, -1, true, job.in_double});
+    }
+    return items;
+  }
+
   cuda::Device device_;
   cuda::Surgery surgery_;
   cuda::Rademacher rademacher_;
   std::string description_;
+  cuda::RootBatch roots_, newton_roots_{true};  // of the functions that take roots alone
 };
 
 }  // namespace

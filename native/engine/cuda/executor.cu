@@ -62,6 +62,10 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       return tensor.param.extent.rank >= init->reduced_rank;
     });
   }
+  if (const Reduction* measure = plan.rule().measure) {
+    measured_ = std::make_unique<ReducedPass>(plan, *measure, kernels_.reduction, device,
+                                              [](const PlanTensor&) { return true; });
+  }
   if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<Matrix>(plan, device, workspace_.back());
   for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
 }
@@ -101,6 +105,7 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   entry.group = tensor.group;
   entry.present = tensor.present();
   entry.workspace = matrix_ != nullptr ? workspace_[index] : 0;
+  entry.has_matrices = tensor.view.dimensions != 0;
   for (int i = 0; i < static_cast<int>(rule.slots.size()); ++i) {
     const ElementBuffer buffer = tensor.element_buffer(rule, i);
     const SlotShape shape = rule.slots[static_cast<std::size_t>(i)].shape;
@@ -186,10 +191,11 @@ void CudaExecutor::probe_second_moment(const StepTables& tables) {
 }
 
 void CudaExecutor::update_matrix(const StepTables& tables) {
-  const PassArguments a = pass(tables);
+  PassArguments a = pass(tables);
   kernels_.direct[precision_](over_tiles(), a);
   kernels_.mark_due({device_.stream, 1}, a);
   matrix_->program.enqueue(device_.stream, a.prepared, a.direction, a.due, &tables.state->skip);
+  if (measured_ != nullptr) a.reduced = measured_->sum(device_, a);
   kernels_.update[precision_](over_tiles(), a);
 }
 
@@ -205,6 +211,7 @@ void CudaExecutor::fill(Fill& fill, bool of_rule) {
       job.initial = slot.initial;
       job.source = {tensor.param_data, tensor.param.dtype};
       job.order = slot.layout.shape[0];
+      job.diagonal = 1;
       if (slot.initial == Initial::identity) {
         job.diagonal = plan_.hypers()[static_cast<std::size_t>(tensor.group)][static_cast<std::size_t>(matrix_eps)];
       }
@@ -268,6 +275,11 @@ GlobalFacts CudaExecutor::global_facts() {
 std::vector<Moments> CudaExecutor::row_moments() {
   const DeviceGuard guard(device_.index);
   return prelude_.row_moments(device_);
+}
+
+RootCounts CudaExecutor::root_counts() {
+  const DeviceGuard guard(device_.index);
+  return matrix_ != nullptr ? matrix_->program.root_counts(device_.stream) : RootCounts{};
 }
 
 }  // namespace optim::cuda

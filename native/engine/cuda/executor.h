@@ -27,6 +27,7 @@ class CudaExecutor : public Executor {
   void set_input_step_count(int group, std::int64_t steps) override;
   GlobalFacts global_facts() override;
   std::vector<Moments> row_moments() override;
+  RootCounts root_counts() override;
 
  private:
   // Of a matrix rule: its program, and what the passes hand it.
@@ -59,7 +60,7 @@ class CudaExecutor : public Executor {
   DeviceArray<std::int64_t> first_step_;
   DeviceTiling update_tiling_;  // tensors that the rule's update steps
   Prelude prelude_;
-  std::unique_ptr<ReducedPass> reduced_, init_;
+  std::unique_ptr<ReducedPass> reduced_, init_, measured_;
   DeviceArray<double> probes_;  // by tile, of the update and of the reduced pass
   std::unique_ptr<Matrix> matrix_;
   Fill rule_fill_, helper_fill_;

@@ -15,7 +15,7 @@ struct FillJob {
   std::int64_t count;
   Initial initial;
   Stream source;       // of Initial::param
-  std::int64_t order;  // of Initial::identity: rows of the matrix
+  std::int64_t order;  // of Initial::identity and unit: rows of the matrix
   double diagonal;
 };
 

@@ -3,230 +3,291 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/cuda/block_team.cuh"
 #include "engine/cuda/launch.h"
-#include "linalg/inverse_root.h"
+#include "engine/cuda/tables.h"
 
 namespace optim::cuda {
 namespace {
 
 using Kind = MatrixOperation::Kind;
+using Share = CudaMatrixProgram::Share;
 
-constexpr int gram_threads = 64;  // 8 x 8, each with 4 x 4 elements of the tile
-constexpr int contract_threads = 128;
-constexpr int most_root_threads = 256;
+constexpr int tile_side = 32;     // rows and columns of a product that one block computes
+constexpr int tile_threads = 64;  // 8 x 8, each with 4 x 4 elements of the tile
+constexpr int each = 4, across = tile_side / each;
+
+using Panel = double[tile_side][tile_side + 1];
+using TileSum = double[each][each];
 
 __device__ __forceinline__ bool runs(const MatrixItem& item, const unsigned* due) {
   return item.present && (item.stage < 0 || (due[item.tensor] >> item.stage & 1u) != 0);
 }
 
-// Elements [row, row + gram_tile) of the fibres [first, first + count), one fibre a row of the panel.
-template <class T>
-__device__ __forceinline__ void load_panel(const T* tensor, const linalg::Fibres& fibres, std::int64_t first, int count,
-                                           int row, double (&panel)[gram_tile][gram_tile + 1]) {
-  const bool along_fibre = fibres.inner == 1;  // neighbouring threads read neighbouring numbers
-  for (int i = static_cast<int>(threadIdx.x); i < gram_tile * gram_tile; i += gram_threads) {
-    const int fast = i % gram_tile, slow = i / gram_tile;
-    const int fibre = along_fibre ? slow : fast, a = along_fibre ? fast : slow;
-    double value = 0;
-    if (fibre < count && row + a < fibres.n) {
-      value = static_cast<double>(tensor[fibres.begin(first + fibre) + (row + a) * fibres.inner]);
+// Panel index pairs (slow, fast) of this thread, `fast` neighbouring for neighbouring threads.
+template <class Body>
+__device__ __forceinline__ void for_panel(const Body& body) {
+  for (int i = static_cast<int>(threadIdx.x); i < tile_side * tile_side; i += tile_threads)
+    body(i / tile_side, i % tile_side);
+}
+
+// Where some fibres of a block begin in their tensor.
+__device__ __forceinline__ void find_fibres(const linalg::Fibres& fibres, std::int64_t first, int count,
+                                            std::int64_t (&begin)[tile_side]) {
+  const int thread = static_cast<int>(threadIdx.x);
+  if (thread < count) begin[thread] = fibres.first(first + thread);
+}
+
+// body(fibre, a, element) for tile_side fibres and elements a of each, in an order that reads neighbouring numbers.
+template <class Body>
+__device__ __forceinline__ void for_fibres(const linalg::Fibres& fibres, const Body& body) {
+  if (fibres.step == 1) {
+    for_panel([&](int slow, int fast) { body(slow, fast); });
+  } else {
+    for_panel([&](int slow, int fast) { body(fast, slow); });
+  }
+}
+
+// sum[r][s] += sum_k left[k][y + 8 r] right[k][x + 8 s], k ascending.
+__device__ __forceinline__ void multiply(const Panel& left, const Panel& right, int depth, TileSum& sum) {
+  const int y = static_cast<int>(threadIdx.x) / across, x = static_cast<int>(threadIdx.x) % across;
+  for (int k = 0; k < depth; ++k) {
+    double b[each];
+#pragma unroll
+    for (int s = 0; s < each; ++s) b[s] = right[k][x + s * across];
+#pragma unroll
+    for (int r = 0; r < each; ++r) {
+      const double a = left[k][y + r * across];
+#pragma unroll
+      for (int s = 0; s < each; ++s) sum[r][s] += a * b[s];
     }
-    panel[fibre][a] = value;
+  }
+}
+
+// body(row, column, sum) for this thread's elements of the tile.
+template <class Body>
+__device__ __forceinline__ void for_sums(const TileSum& sum, const Body& body) {
+  const int y = static_cast<int>(threadIdx.x) / across, x = static_cast<int>(threadIdx.x) % across;
+#pragma unroll
+  for (int r = 0; r < each; ++r) {
+#pragma unroll
+    for (int s = 0; s < each; ++s) body(y + r * across, x + s * across, sum[r][s]);
   }
 }
 
 // slot = keep * slot + add * G_j G_j^T, one tile on or above the diagonal and its mirror image. Sums run over the
 // fibres in order.
 template <class T>
-__global__ void __launch_bounds__(gram_threads)
-    add_gram(const MatrixItem* items, const BlockShare* shares, const T* gradient, const unsigned* due,
+__global__ void __launch_bounds__(tile_threads)
+    add_gram(const MatrixItem* items, const Share* shares, const T* gradient, const unsigned* due,
              const std::int32_t* skip) {
-  const BlockShare share = shares[blockIdx.x];
+  const Share share = shares[blockIdx.x];
   const MatrixItem& item = items[share.item];
   if (*skip != 0 || !runs(item, due)) return;
   const linalg::Fibres fibres = item.fibres;
-  const int n = fibres.n, tiles = (n + gram_tile - 1) / gram_tile;
+  const int n = fibres.n, tiles = (n + tile_side - 1) / tile_side;
   int i = 0, j = share.part;
   for (; j >= tiles - i; ++i) j -= tiles - i;
-  j += i;
-  const int row = i * gram_tile, column = j * gram_tile;
+  const int row = i * tile_side, column = (i + j) * tile_side;
 
-  OPTIM_SHARED(left, double[gram_tile][gram_tile + 1]);
-  OPTIM_SHARED(right, double[gram_tile][gram_tile + 1]);
-  constexpr int side = 8, each = gram_tile / side;
-  const int y = static_cast<int>(threadIdx.x) / side, x = static_cast<int>(threadIdx.x) % side;
-  double sum[each][each] = {};
-  for (std::int64_t first = 0; first < fibres.count; first += gram_tile) {
-    const int count = static_cast<int>(fibres.count - first < gram_tile ? fibres.count - first : gram_tile);
-    load_panel(gradient + item.begin, fibres, first, count, row, left);
-    load_panel(gradient + item.begin, fibres, first, count, column, right);
+  OPTIM_SHARED(left, Panel);
+  OPTIM_SHARED(right, Panel);
+  OPTIM_SHARED(begin, std::int64_t[tile_side]);
+  TileSum sum = {};
+  for (std::int64_t first = 0; first < fibres.count; first += tile_side) {
+    const int count = static_cast<int>(fibres.count - first < tile_side ? fibres.count - first : tile_side);
+    find_fibres(fibres, first, count, begin);
     __syncthreads();
-    for (int k = 0; k < count; ++k) {
-      double b[each];
-      OPTIM_UNROLL
-      for (int s = 0; s < each; ++s) b[s] = right[k][x + s * side];
-      OPTIM_UNROLL
-      for (int r = 0; r < each; ++r) {
-        const double a = left[k][y + r * side];
-        OPTIM_UNROLL
-        for (int s = 0; s < each; ++s) sum[r][s] += a * b[s];
-      }
-    }
+    const T* const source = gradient + item.begin;
+    for_fibres(fibres, [&](int f, int a) {
+      if (f >= count) return;
+      left[f][a] = row + a < n ? static_cast<double>(source[begin[f] + (row + a) * fibres.step]) : 0;
+      right[f][a] = column + a < n ? static_cast<double>(source[begin[f] + (column + a) * fibres.step]) : 0;
+    });
+    __syncthreads();
+    multiply(left, right, count, sum);
     __syncthreads();
   }
   T* const slot = static_cast<T*>(item.slot);
-  OPTIM_UNROLL
-  for (int r = 0; r < each; ++r) {
-    OPTIM_UNROLL
-    for (int s = 0; s < each; ++s) {
-      const int a = row + y + r * side, b = column + x + s * side;
-      if (a <= b && b < n) {
-        T* const element = slot + static_cast<std::int64_t>(a) * n + b;
-        const T value = static_cast<T>(item.keep * static_cast<double>(*element) + item.add * sum[r][s]);
-        *element = value;
-        slot[static_cast<std::int64_t>(b) * n + a] = value;
-      }
-    }
-  }
+  for_sums(sum, [&](int r, int s, double value) {
+    const int a = row + r, b = column + s;
+    if (a > b || b >= n) return;
+    T* const element = slot + static_cast<std::int64_t>(a) * n + b;
+    const T result = static_cast<T>(item.keep * static_cast<double>(*element) + item.add * value);
+    *element = result;
+    slot[static_cast<std::int64_t>(b) * n + a] = result;
+  });
 }
 
-// U = U x_j slot: a block multiplies some fibres by the matrix, in place.
+// One tile of a contraction: tile_side fibres, and as many of their elements.
+struct ContractTile {
+  std::int64_t first;  // fibre
+  int count, row, rows;
+
+  __device__ ContractTile(const linalg::Fibres& fibres, int part) {
+    const int tiles = (fibres.n + tile_side - 1) / tile_side;
+    first = static_cast<std::int64_t>(part / tiles) * tile_side;
+    count = static_cast<int>(fibres.count - first < tile_side ? fibres.count - first : tile_side);
+    row = part % tiles * tile_side;
+    rows = fibres.n - row < tile_side ? fibres.n - row : tile_side;
+  }
+};
+
+// contracted = direction x_j slot. Sums run along the fibres in order.
 template <class T>
-__global__ void __launch_bounds__(contract_threads)
-    contract(const MatrixItem* items, const BlockShare* shares, T* direction, const unsigned* due,
+__global__ void __launch_bounds__(tile_threads)
+    contract(const MatrixItem* items, const Share* shares, const T* direction, T* contracted, const unsigned* due,
              const std::int32_t* skip) {
-  const BlockShare share = shares[blockIdx.x];
+  const Share share = shares[blockIdx.x];
   const MatrixItem& item = items[share.item];
   if (*skip != 0 || !runs(item, due)) return;
   const linalg::Fibres fibres = item.fibres;
   const int n = fibres.n;
-  const int stride = n | 1;  // odd, so that threads on neighbouring fibres use different banks
-  const std::int64_t first = static_cast<std::int64_t>(share.part) * panel_fibres(n);
-  const int count = static_cast<int>(fibres.count - first < panel_fibres(n) ? fibres.count - first : panel_fibres(n));
+  const ContractTile tile(fibres, share.part);
 
-  OPTIM_SHARED(panel, double[panel_elements + most_panel_fibres]);
-  OPTIM_SHARED(product, double[panel_elements + most_panel_fibres]);
-  T* const tensor = direction + item.begin;
-  const bool along_fibre = fibres.inner == 1;
-  const int thread = static_cast<int>(threadIdx.x);
-  const auto for_elements = [&](const auto& body) {
-    for (int i = thread; i < count * n; i += contract_threads) {
-      const int f = along_fibre ? i / n : i % count, a = along_fibre ? i % n : i / count;
-      body(f * stride + a, tensor[fibres.begin(first + f) + a * fibres.inner]);
-    }
-  };
-  for_elements([&](int at, const T& element) { panel[at] = static_cast<double>(element); });
-  __syncthreads();
-  constexpr int each = 4;  // rows of the matrix that a thread takes at once
+  OPTIM_SHARED(left, Panel);   // [b][fibre]
+  OPTIM_SHARED(right, Panel);  // [b][a]
+  OPTIM_SHARED(begin, std::int64_t[tile_side]);
+  find_fibres(fibres, tile.first, tile.count, begin);
+  const T* const source = direction + item.begin;
   const T* const matrix = static_cast<const T*>(item.slot);
-  for (int i = thread; i < count * ((n + each - 1) / each); i += contract_threads) {
-    const int f = i % count, a = i / count * each;
-    const T* rows[each];
-    double sum[each] = {};
-    OPTIM_UNROLL
-    for (int r = 0; r < each; ++r) rows[r] = matrix + static_cast<std::int64_t>(a + r < n ? a + r : n - 1) * n;
-    for (int b = 0; b < n; ++b) {
-      const double factor = panel[f * stride + b];
-      OPTIM_UNROLL
-      for (int r = 0; r < each; ++r) sum[r] += factor * static_cast<double>(rows[r][b]);
-    }
-    OPTIM_UNROLL
-    for (int r = 0; r < each; ++r) {
-      if (a + r < n) product[f * stride + a + r] = sum[r];
-    }
-  }
-  __syncthreads();
-  for_elements([&](int at, T& element) { element = static_cast<T>(product[at]); });
-}
-
-// Shared memory of a block that takes roots: what linalg::EigenWorkspace keeps in vectors, the sweep, and the team's
-// sums.
-std::size_t root_shared_bytes(int largest) {
-  const std::size_t numbers =
-      static_cast<std::size_t>(linalg::EigenWorkspace::vectors) * linalg::padded(largest) + linalg::lanes;
-  return numbers * sizeof(double) + sizeof(linalg::QlSweep);
-}
-
-std::int64_t root_workspace(int largest) { return std::int64_t{2} * largest * linalg::padded(largest); }
-
-// slot = source^(-1/root): one block takes one root after another.
-template <class T>
-__global__ void __launch_bounds__(most_root_threads)
-    take_roots(const MatrixItem* items, int count, const unsigned* due, const std::int32_t* skip, double* workspace,
-               int largest, unsigned long long* skipped) {
-  if (*skip != 0) return;
-  const int stride = linalg::padded(largest);
-  OPTIM_DYNAMIC_SHARED(memory, double);
-  const BlockTeam team{memory};
-  double* const vectors = memory + linalg::lanes;
-  linalg::EigenWorkspace work;
-  work.matrix = workspace + blockIdx.x * (std::int64_t{2} * largest * stride);
-  work.eigenvectors = work.matrix + static_cast<std::int64_t>(largest) * stride;
-  work.diagonal = vectors;
-  work.off_diagonal = vectors + stride;
-  work.reflector = vectors + 2 * stride;
-  work.product = vectors + 3 * stride;
-  work.sweep = reinterpret_cast<linalg::QlSweep*>(vectors + linalg::EigenWorkspace::vectors * stride);
-  for (int i = static_cast<int>(blockIdx.x); i < count; i += static_cast<int>(gridDim.x)) {
-    const MatrixItem& item = items[i];
-    if (!runs(item, due)) continue;
-    const bool taken = linalg::inverse_root(team, item.fibres.n, static_cast<const T*>(item.source),
-                                            static_cast<T*>(item.slot), {item.root, item.floor}, work);
-    if (!taken && threadIdx.x == 0) atomicAdd(skipped, 1ull);
+  TileSum sum = {};
+  for (int first = 0; first < n; first += tile_side) {
+    const int depth = n - first < tile_side ? n - first : tile_side;
     __syncthreads();
+    for_fibres(fibres, [&](int f, int b) {
+      left[b][f] = f < tile.count && b < depth ? static_cast<double>(source[begin[f] + (first + b) * fibres.step]) : 0;
+    });
+    for_panel([&](int a, int b) {
+      const std::int64_t at = static_cast<std::int64_t>(tile.row + a) * n + first + b;
+      right[b][a] = a < tile.rows && b < depth ? static_cast<double>(matrix[at]) : 0;
+    });
+    __syncthreads();
+    multiply(left, right, depth, sum);
   }
+  for_sums(sum, [&](int f, int a, double value) {
+    if (f >= tile.count || a >= tile.rows) return;
+    contracted[item.begin + begin[f] + (tile.row + a) * fibres.step] = static_cast<T>(value);
+  });
+}
+
+// direction = contracted, where contract wrote it.
+template <class T>
+__global__ void __launch_bounds__(tile_threads)
+    take_over(const MatrixItem* items, const Share* shares, const T* contracted, T* direction, const unsigned* due,
+              const std::int32_t* skip) {
+  const Share share = shares[blockIdx.x];
+  const MatrixItem& item = items[share.item];
+  if (*skip != 0 || !runs(item, due)) return;
+  const linalg::Fibres fibres = item.fibres;
+  const ContractTile tile(fibres, share.part);
+  OPTIM_SHARED(begin, std::int64_t[tile_side]);
+  find_fibres(fibres, tile.first, tile.count, begin);
+  __syncthreads();
+  for_fibres(fibres, [&](int f, int a) {
+    if (f >= tile.count || a >= tile.rows) return;
+    const std::int64_t at = item.begin + begin[f] + (tile.row + a) * fibres.step;
+    direction[at] = contracted[at];
+  });
+}
+
+std::int64_t parts(Kind kind, const linalg::Fibres& fibres) {
+  const std::int64_t tiles = (fibres.n + tile_side - 1) / tile_side;
+  if (kind == Kind::add_gram) return tiles * (tiles + 1) / 2;
+  return kind == Kind::contract ? (fibres.count + tile_side - 1) / tile_side * tiles : 0;
+}
+
+RootItem root_item(const MatrixItem& item, bool in_double) {
+  RootItem root{};
+  root.source = item.source;
+  root.result = item.slot;
+  root.options = {item.root, item.floor, item.ridge};
+  root.n = item.fibres.n;
+  root.tensor = item.tensor;
+  root.stage = item.stage;
+  root.present = item.present;
+  root.in_double = in_double;
+  return root;
 }
 
 }  // namespace
 
+std::vector<std::int64_t> workspace_begin(const Plan& plan) {
+  std::vector<std::int64_t> begin = {0};
+  for (const PlanTensor& tensor : plan.tensors()) {
+    begin.push_back(begin.back() + (tensor.param.extent.count + chunk - 1) / chunk * chunk);
+  }
+  return begin;
+}
+
 CudaMatrixProgram::CudaMatrixProgram(const Plan& plan, cudaStream_t stream)
-    : in_double_(plan.in_double()), skipped_roots_(1) {
+    : in_double_(plan.in_double()),
+      contracted_(workspace_begin(plan).back() *
+                  static_cast<std::int64_t>(plan.in_double() ? sizeof(double) : sizeof(float))),
+      counts_(2) {
   int device = 0, multiprocessors = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
   check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
   root_blocks_ = 2 * multiprocessors;
-  skipped_roots_.clear(stream);
+  counts_.clear(stream);
   rebind(plan, stream);
 }
 
 void CudaMatrixProgram::rebind(const Plan& plan, cudaStream_t stream) {
-  MatrixSchedule schedule = matrix_schedule(plan);
+  MatrixSchedule schedule = matrix_schedule(plan, workspace_begin(plan));
   if (items_ == nullptr || schedule.items.size() != schedule_.items.size()) {
     items_ = std::make_unique<StagedArray<MatrixItem>>(static_cast<std::int64_t>(schedule.items.size()));
+    schedule_.items.clear();
   }
   if (!(schedule.items == schedule_.items)) items_->upload(schedule.items, stream);
-  if (schedule.shares != schedule_.shares) shares_ = to_device(schedule.shares, stream);
-  const std::int64_t blocks = std::min(root_blocks_, schedule.most_roots());
-  const std::int64_t needed = blocks * root_workspace(schedule.largest_root());
-  if (needed > workspace_.count()) workspace_ = DeviceArray<double>(needed);
   schedule_ = std::move(schedule);
+  divide(plan, stream);
+}
+
+// Waves are cut into shares of blocks, or become batches of roots.
+void CudaMatrixProgram::divide(const Plan& plan, cudaStream_t stream) {
+  waves_.clear();
+  std::vector<Share> shares;
+  int batches = 0;
+  for (const MatrixWave& wave : schedule_.waves) {
+    const auto first = static_cast<std::int64_t>(shares.size());
+    std::vector<RootItem> roots;
+    for (std::int32_t i = wave.first_item; i < wave.first_item + wave.items; ++i) {
+      const MatrixItem& item = schedule_.items[static_cast<std::size_t>(i)];
+      for (std::int64_t part = 0; part < parts(wave.kind, item.fibres); ++part) {
+        shares.push_back({i, static_cast<std::int32_t>(part)});
+      }
+      if (wave.kind == Kind::inverse_root) roots.push_back(root_item(item, plan.in_double()));
+    }
+    waves_.push_back({wave.kind, first, static_cast<std::int64_t>(shares.size()) - first, batches});
+    if (wave.kind != Kind::inverse_root) continue;
+    if (roots_.size() == static_cast<std::size_t>(batches)) roots_.emplace_back();
+    roots_[static_cast<std::size_t>(batches++)].set(std::move(roots), root_blocks_, stream);
+  }
+  if (shares == shares_) return;
+  device_shares_ = to_device(shares, stream);
+  shares_ = std::move(shares);
 }
 
 template <class T>
 void CudaMatrixProgram::enqueue_as(cudaStream_t stream, const T* gradient, T* direction, const unsigned* due,
                                    const std::int32_t* skip) const {
-  for (const MatrixLaunch& part : schedule_.launches) {
-    const MatrixItem* const items = items_->device();
-    const BlockShare* const shares = shares_.data() + part.first_share;
-    const dim3 grid(static_cast<unsigned>(part.shares));
-    switch (part.kind) {
+  const MatrixItem* const items = items_->device();
+  T* const contracted = reinterpret_cast<T*>(contracted_.data());
+  for (const Wave& wave : waves_) {
+    const Share* const shares = device_shares_.data() + wave.first_share;
+    const dim3 grid(static_cast<unsigned>(wave.shares)), block(tile_threads);
+    switch (wave.kind) {
       case Kind::add_gram:
-        check(launch(stream, add_gram<T>, grid, dim3(gram_threads), 0, items, shares, gradient, due, skip), "add_gram");
+        check(launch(stream, add_gram<T>, grid, block, 0, items, shares, gradient, due, skip), "add_gram");
         break;
       case Kind::contract:
-        check(launch(stream, contract<T>, grid, dim3(contract_threads), 0, items, shares, direction, due, skip),
-              "contract");
+        check(launch(stream, contract<T>, grid, block, 0, items, shares, direction, contracted, due, skip), "contract");
+        check(launch(stream, take_over<T>, grid, block, 0, items, shares, contracted, direction, due, skip),
+              "take_over");
         break;
-      case Kind::inverse_root: {
-        const int threads = std::min(most_root_threads, (part.largest + 31) / 32 * 32);
-        const int blocks = std::min(root_blocks_, static_cast<int>(part.items));
-        check(launch(stream, take_roots<T>, dim3(static_cast<unsigned>(blocks)), dim3(static_cast<unsigned>(threads)),
-                     root_shared_bytes(part.largest), items + part.first_item, static_cast<int>(part.items), due, skip,
-                     workspace_.data(), part.largest, skipped_roots_.data()),
-              "take_roots");
+      case Kind::inverse_root:
+        roots_[static_cast<std::size_t>(wave.batch)].enqueue(stream, due, skip, counts_.data());
         break;
-      }
     }
   }
 }
@@ -240,8 +301,9 @@ void CudaMatrixProgram::enqueue(cudaStream_t stream, const void* gradient, void*
   }
 }
 
-std::uint64_t CudaMatrixProgram::skipped_roots(cudaStream_t stream) const {
-  return skipped_roots_.download(stream).front();
+RootCounts CudaMatrixProgram::root_counts(cudaStream_t stream) const {
+  const std::vector<unsigned long long> counts = counts_.download(stream);
+  return {counts[0], counts[1]};
 }
 
 }  // namespace optim::cuda

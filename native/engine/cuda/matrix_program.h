@@ -1,6 +1,6 @@
-// Runs the program of a matrix rule (core/program.h) for all tensors of a plan. Operations of all tensors and
-// dimensions that do not depend on each other share a launch, so that the number of launches depends on the length of
-// the program alone.
+// Runs the program of a matrix rule (core/program.h) for all tensors of a plan. Operations of all blocks of all tensors
+// that do not depend on each other share a launch, so that the number of launches depends on the length of the program
+// alone.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -9,11 +9,15 @@
 #include <memory>
 #include <vector>
 
-#include "core/plan.h"
+#include "core/matrix_schedule.h"
 #include "engine/cuda/device_memory.h"
-#include "engine/cuda/matrix_schedule.h"
+#include "engine/cuda/roots.h"
 
 namespace optim::cuda {
+
+// Where every tensor begins in the arrays of prepared gradients and directions, in elements: the tensors in order,
+// whether present or not, each at the next multiple of a chunk; and the total.
+std::vector<std::int64_t> workspace_begin(const Plan& plan);
 
 class CudaMatrixProgram {
  public:
@@ -30,22 +34,38 @@ class CudaMatrixProgram {
   void enqueue(cudaStream_t stream, const void* gradient, void* direction, const unsigned* due,
                const std::int32_t* skip) const;
 
-  // Inverse roots that were left as they were, because their matrix was not finite or the root would not have been.
-  // Waits.
-  std::uint64_t skipped_roots(cudaStream_t stream) const;
+  RootCounts root_counts(cudaStream_t stream) const;  // since the plan was made; waits
+
+  // The tile of an item that one block computes.
+  struct Share {
+    std::int32_t item;
+    std::int32_t part;
+
+    bool operator==(const Share& other) const { return item == other.item && part == other.part; }
+  };
 
  private:
+  struct Wave {
+    MatrixOperation::Kind kind;
+    std::int64_t first_share, shares;  // none of roots
+    int batch;                         // of roots
+  };
+
+  void divide(const Plan& plan, cudaStream_t stream);
   template <class T>
   void enqueue_as(cudaStream_t stream, const T* gradient, T* direction, const unsigned* due,
                   const std::int32_t* skip) const;
 
   bool in_double_;
-  int root_blocks_;  // at most at once, each with a workspace of its own
+  int root_blocks_;  // at most at once
   MatrixSchedule schedule_;
+  std::vector<Wave> waves_;
+  std::vector<Share> shares_;
   std::unique_ptr<StagedArray<MatrixItem>> items_;
-  DeviceArray<BlockShare> shares_;
-  DeviceArray<double> workspace_;
-  DeviceArray<unsigned long long> skipped_roots_;
+  DeviceArray<Share> device_shares_;
+  DeviceArray<unsigned char> contracted_;  // directions, while a wave contracts them
+  std::vector<RootBatch> roots_;           // by wave of roots
+  DeviceArray<unsigned long long> counts_;
 };
 
 }  // namespace optim::cuda

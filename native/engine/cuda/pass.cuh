@@ -116,7 +116,7 @@ __device__ void specialized_scalars(const StepTables& step, std::int32_t index, 
     StateOf<Rule, double> slots{};
     load_unit_slots<Rule>(tensor, 0, slots);
     const double adanorm = step.maps != nullptr ? step.maps[index].adanorm : 1;
-    const TensorFacts facts{tensor.extent, step.first_step[index] == group.step, adanorm};
+    const TensorFacts facts{tensor.extent, step.first_step[index] == group.step, adanorm, tensor.has_matrices};
     Rule::specialize(scalars, static_cast<const StateOf<Rule, double>&>(slots), facts);
   }
 }

@@ -39,16 +39,32 @@ void ReducedPass::run(const Device& device, const StepTables& tables) const {
   if (tiling_.tiles() == 0) return;
   const PassArguments a = arguments(tables);
   const LaunchOn tiles{device.stream, device.blocks(tiling_.tiles())};
+  kernels_.gather[precision_](tiles, a);
+  finish(device, a);
+  kernels_.apply[precision_](tiles, a);
+}
+
+ReducedArrays ReducedPass::sum(const Device& device, const PassArguments& pass) const {
+  PassArguments a = arguments(pass.step);
+  a.prepared = pass.prepared;
+  a.direction = pass.direction;
+  if (tiling_.tiles() > 0) {
+    kernels_.gather[precision_]({device.stream, device.blocks(tiling_.tiles())}, a);
+    finish(device, a);
+  }
+  return a.reduced;
+}
+
+// From partial sums to factors.
+void ReducedPass::finish(const Device& device, const PassArguments& a) const {
   const LaunchOn tile_warps{device.stream, device.blocks((tiling_.tiles() + block_warps - 1) / block_warps)};
   const LaunchOn spans{device.stream, device.blocks(tiling_.spans())};
   const LaunchOn tensor_warps{device.stream, device.blocks((tiling_.tensors() + block_warps - 1) / block_warps)};
-  kernels_.gather[precision_](tiles, a);
   kernels_.fold(tile_warps, a);
   kernels_.close_units(spans, a);
   kernels_.close_tensors(tensor_warps, a);
   if (kernels_.close_all != nullptr) kernels_.close_all({device.stream, 1}, a);
   kernels_.finish[precision_](spans, a);
-  kernels_.apply[precision_](tiles, a);
 }
 
 void ReducedPass::probe(const Device& device, const StepTables& tables, double* output) const {

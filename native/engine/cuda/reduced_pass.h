@@ -20,11 +20,14 @@ class ReducedPass {
   std::int64_t tiles() const { return tiling_.tiles(); }
 
   void run(const Device& device, const StepTables& tables) const;
+  // Of a matrix rule: sums its measure, with the workspaces that `pass` names; the result has the factors.
+  ReducedArrays sum(const Device& device, const PassArguments& pass) const;
   // Runs the first pass alone, for one number per tile.
   void probe(const Device& device, const StepTables& tables, double* output) const;
 
  private:
   PassArguments arguments(const StepTables& tables) const;
+  void finish(const Device& device, const PassArguments& arguments) const;
 
   const CudaReduction& kernels_;
   int precision_;

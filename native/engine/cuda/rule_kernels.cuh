@@ -5,7 +5,7 @@
 #include "core/rule.h"
 #include "engine/cuda/begin.cuh"
 #include "engine/cuda/check.h"
-#include "engine/cuda/reduced.cuh"
+#include "engine/cuda/matrix.cuh"
 #include "engine/cuda/rule_table.h"
 #include "engine/cuda/update.cuh"
 
@@ -26,6 +26,9 @@ struct StartElements {
   }
   static void direct(const LaunchOn& on, const PassArguments& arguments) {
     start(on, &cuda::direct<Rule, T>, 0, arguments, "direct");
+  }
+  static void measure(const LaunchOn& on, const PassArguments& arguments) {
+    start(on, &cuda::measure<Rule, T>, 0, arguments, "measure");
   }
   static void gather(const LaunchOn& on, const PassArguments& arguments) {
     const std::size_t runs = arguments.tiling.grouped ? 2 * block_threads * sizeof(RuleSums<Rule>) : 0;
@@ -64,12 +67,17 @@ constexpr CudaReduction cuda_reduction() {
   using InFloat = StartElements<Rule, float>;
   using InDouble = StartElements<Rule, double>;
   CudaReduction table{};
-  table.gather[0] = &InFloat::gather;
-  table.gather[1] = &InDouble::gather;
+  if constexpr (has_measure<Rule>) {
+    table.gather[0] = &InFloat::measure;
+    table.gather[1] = &InDouble::measure;
+  } else {
+    table.gather[0] = &InFloat::gather;
+    table.gather[1] = &InDouble::gather;
+    table.apply[0] = &InFloat::apply;
+    table.apply[1] = &InDouble::apply;
+  }
   table.finish[0] = &InFloat::finish;
   table.finish[1] = &InDouble::finish;
-  table.apply[0] = &InFloat::apply;
-  table.apply[1] = &InDouble::apply;
   table.fold = &StartSums<Rule>::fold;
   table.close_units = &StartSums<Rule>::close_units;
   table.close_tensors = &StartSums<Rule>::close_tensors;
@@ -85,7 +93,7 @@ constexpr CudaRule cuda_rule() {
   table.begin = [](const LaunchOn& on, const BeginArguments& arguments) {
     start(on, &cuda::begin<Rule>, 0, arguments, "begin");
   };
-  if constexpr (has_update<Rule>) {
+  if constexpr (has_update<Rule> || has_measure<Rule>) {
     table.update[0] = &StartElements<Rule, float>::update;
     table.update[1] = &StartElements<Rule, double>::update;
   }
@@ -96,7 +104,7 @@ constexpr CudaRule cuda_rule() {
       start(on, &cuda::mark_due<Rule>, 0, arguments, "mark_due");
     };
   }
-  if constexpr (is_reduced<Rule>) table.reduction = cuda_reduction<Rule>();
+  if constexpr (is_reduced<Rule> || has_measure<Rule>) table.reduction = cuda_reduction<Rule>();
   if constexpr (has_init<Rule>) table.init = cuda_reduction<typename Rule::init>();
   return table;
 }

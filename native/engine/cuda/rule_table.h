@@ -30,7 +30,7 @@ struct CudaRule {
   ByPrecision<StartPass> update;  // null without
   ByPrecision<StartPass> direct;  // of a matrix rule
   StartPass mark_due;             // of a matrix rule
-  CudaReduction reduction, init;
+  CudaReduction reduction, init;  // the first also of a matrix rule's measure, which gathers and has no apply
 };
 
 }  // namespace optim::cuda

@@ -32,6 +32,7 @@ struct TensorEntry {
   std::int32_t group;
   bool present;            // a step does something to it
   std::int64_t workspace;  // where the tensor begins in the arrays of a matrix rule
+  bool has_matrices;
 };
 
 struct GroupSettings {

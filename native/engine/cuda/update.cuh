@@ -1,5 +1,5 @@
-// The pass of an elementwise rule: everything a step does to an element in one read and one write. Also the two passes
-// of a matrix rule around its program.
+// The pass of an elementwise rule: everything a step does to an element in one read and one write. Also the last pass
+// of a matrix rule.
 #pragma once
 
 #include "engine/cuda/pass.cuh"
@@ -24,6 +24,14 @@ __device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, co
 template <class T>
 __device__ __forceinline__ Stream workspace_of(void* array, const TensorEntry& tensor) {
   return {static_cast<T*>(array) + tensor.workspace, sizeof(T) == sizeof(double) ? DType::f64 : DType::f32};
+}
+
+// Of one tensor, from the measure of a matrix rule.
+template <class Rule, class T>
+__device__ __forceinline__ const typename Rule::template Factors<T>& factors_of(const PassArguments& arguments,
+                                                                                std::int32_t tensor) {
+  using Factors = typename Rule::template Factors<T>;
+  return static_cast<const Factors*>(arguments.reduced.factors)[arguments.tiling.tensors[tensor].first_unit];
 }
 
 template <class Rule, class T>
@@ -63,11 +71,22 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
     } else {
       prepare_elements(step, tile.tensor, at, context.map, p, g);
     }
+    T raw_prepared[chunk] = {};
+    if constexpr (has_measure<Rule>) {
+      Raw<T> raw;
+      const Stream prepared = workspace_of<T>(arguments.prepared, tensor);
+      load(raw, prepared, at.first, at.count);
+      widen(raw, prepared.dtype, raw_prepared);
+    }
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
       StateOf<Rule, T> s;
       state.get(j, s);
-      Rule::update(p[j], g[j], s, scalars);
+      if constexpr (has_measure<Rule>) {
+        Rule::update(p[j], g[j], raw_prepared[j], s, scalars, factors_of<Rule, T>(arguments, tile.tensor));
+      } else {
+        Rule::update(p[j], g[j], s, scalars);
+      }
       state.put(j, s);
     }
     if (arguments.probe != nullptr) {
@@ -78,58 +97,6 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
     if constexpr (pass.writes_param) store_values(p, tensor.param, at.first, at.count);
     if constexpr (pass.writes_state) state.write(tensor, at);
     if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
-  }
-}
-
-// First pass of a matrix rule: the prepared gradient and the direction, for its program.
-template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) direct(PassArguments arguments) {
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  int turn = 0;
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
-    const Tile tile = arguments.tiling.tiles[i];
-    const TensorEntry& tensor = step.tensors[tile.tensor];
-    if (!takes_part(step, tensor)) continue;
-    const Position at(tile);
-    Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-    load(raw_p, tensor.param, at.first, at.count);
-    load(raw_g, tensor.grad, at.first, at.count);
-    state.fetch(tensor, at, everything);
-    TileContext<Rule, T>& context = contexts[turn];
-    turn ^= 1;
-    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
-    __syncthreads();
-    T p[chunk], g[chunk], direction[chunk];
-    widen(raw_p, tensor.param.dtype, p);
-    widen(raw_g, tensor.grad.dtype, g);
-    state.open(tensor);
-    prepare_elements(step, tile.tensor, at, context.map, p, g);
-#pragma unroll
-    for (int j = 0; j < chunk; ++j) {
-      StateOf<Rule, T> s;
-      state.get(j, s);
-      direction[j] = Rule::direct(p[j], g[j], s, context.scalars);
-      state.put(j, s);
-    }
-    store_values(g, workspace_of<T>(arguments.prepared, tensor), at.first, at.count);
-    store_values(direction, workspace_of<T>(arguments.direction, tensor), at.first, at.count);
-    state.write(tensor, at);
-  }
-}
-
-// Which stages of a matrix rule's program run for each tensor.
-template <class Rule>
-__global__ void __launch_bounds__(block_threads) mark_due(PassArguments arguments) {
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  const int stride = static_cast<int>(gridDim.x * blockDim.x);
-  for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < step.tensor_count; i += stride) {
-    const GroupEntry& group = step.groups[step.tensors[i].group];
-    const bool first_step = step.first_step[i] == group.step;
-    arguments.due[i] = Rule::due(hypers_of<Rule>(group), static_cast<double>(group.step), first_step);
   }
 }
 

@@ -68,8 +68,9 @@ OPTIM_API const char* optim_version(void);
  * hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
  * variadic, like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}]
  * in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
- * "scalar" | "matrix"), initial, role, when, doc}]. An infinite bound is null; so is the default of a hyper-parameter that must
- * be given; a word crosses as its index.
+ * "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a hyper-parameter
+ * that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when` is not 0, or is one of
+ * when_words if there are any.
  * A schedule has: name, title, paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more
  * values of it. */
 OPTIM_API const char* optim_schema_json(void);
@@ -318,6 +319,39 @@ OPTIM_API optim_status optim_plan_set_hypers(optim_plan* plan, int64_t group, co
 
 /* Bytes that one step must read and write with what is bound and switched on (the cost line of docs/optimizers.md). */
 OPTIM_API optim_status optim_plan_bytes_per_step(const optim_plan* plan, uint64_t* bytes);
+
+/* ---- Matrix roots ------------------------------------------------------------------------------------------------------ */
+
+/* Counters of a batch of roots. */
+#define OPTIM_ROOT_SKIPPED 0    /* roots left as they were: the matrix is not finite, or the root is beyond its dtype */
+#define OPTIM_ROOT_INDEFINITE 1 /* matrices with a negative eigenvalue that rounding does not explain; it was raised */
+#define OPTIM_ROOT_COUNTS 2
+
+/* roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], symmetric positive semidefinite, p = 1 ... 16. With Q diag(lambda) Q^T
+ * for the matrix and L = max(largest lambda, 1e-16): lambda is raised to 0 and ridge_epsilon * L added; where ridge_epsilon is 0,
+ * lambda is raised to n * 2^-53 * L instead. Arithmetic in double, by an eigendecomposition (Golub & Van Loan, Matrix
+ * Computations, section 8.3): the relative error is about 1e-15 times the condition number. Nothing is ever NaN.
+ * matrices and roots: `count` square matrices each of 0 to 8192 rows, of any sizes together, row-major, F32 or F64, roots[i] as
+ * matrices[i]; no root may overlap another tensor. matrices are never written.
+ * counts: OPTIM_ROOT_COUNTS numbers on the engine's device that this adds to, or NULL.
+ * On a CUDA engine everything is queued and nothing waits for the device, except that the engine's scratch memory grows with
+ * the largest batch so far; a matrix is the work of one multiprocessor. */
+OPTIM_API optim_status optim_inverse_root(optim_engine* engine, int64_t count, const optim_tensor* matrices,
+                                          const optim_tensor* roots, int32_t p, double ridge_epsilon, uint64_t* counts);
+
+/* The same by the coupled Newton iteration (Guo & Higham 2006), which needs products only: from X = z^(1/p) I, M = z A,
+ * z = (1 + p) / (2 |A|_F), repeats T = ((p + 1) I - M) / p, X = X T, M = T^p M. Ends after `iterations` (0 to 1000), when
+ * max |M - I| <= tolerance, or when that error grows by more than a fifth (then X is the one before). Converges for matrices of
+ * moderate condition, in about ln(condition) + 6 iterations; there is no ridge. roots[i] is the last X.
+ * errors: `count` doubles on the device for max |M - I| of the X that was kept, or NULL. A matrix of zeros has no root and is
+ * skipped, as one that is not finite; its error is left as it was. The rest is as in optim_inverse_root. */
+OPTIM_API optim_status optim_coupled_newton(optim_engine* engine, int64_t count, const optim_tensor* matrices,
+                                            const optim_tensor* roots, int32_t p, int32_t iterations, double tolerance,
+                                            double* errors, uint64_t* counts);
+
+/* The counters of all roots that a plan's steps have taken, into OPTIM_ROOT_COUNTS host numbers; all 0 for a rule without
+ * matrices. A root that was skipped keeps its former value. Waits for the device. */
+OPTIM_API optim_status optim_plan_root_counts(const optim_plan* plan, uint64_t* counts);
 
 /* ---- Dynamic loss scaling ---------------------------------------------------------------------------------------------- */
 
