@@ -32,7 +32,7 @@ internal static class DocsFile
             foreach (var hyper in rule.Hypers)
             {
                 text.Append(
-                    $"| `{hyper.Name}` | {Cell(hyper.Format(hyper.Default))} "
+                    $"| `{hyper.Name}` | {Default(hyper)} "
                         + $"| {Cell(hyper.Allowed)} | {Cell(hyper.Doc)} |\n"
                 );
             }
@@ -40,6 +40,9 @@ internal static class DocsFile
 
         return text.ToString();
     }
+
+    private static string Default(HyperSchema hyper) =>
+        hyper.Like is null ? Cell(hyper.Format(hyper.Default)) : $"0: `{hyper.Like}` in a new optimizer";
 
     private static string Link(RuleSchema rule) => rule.Url.Length > 0 ? $"[{rule.Title}]({rule.Url})" : rule.Title;
 

@@ -64,7 +64,7 @@ internal static class RuleFiles
         foreach (var hyper in rule.Hypers)
         {
             source
-                .Summary($"{Sentence(hyper.Doc)} Takes {Allowed(hyper)}; {hyper.Format(hyper.Default)} by default.")
+                .Summary($"{Sentence(hyper.Doc)} Takes {Allowed(hyper)}; {Default(hyper)} by default.")
                 .Line(
                     $"public {Type(name, hyper)} {Names.Pascal(hyper.Name)} {{ get; init; }}{Initializer(name, hyper)}"
                 )
@@ -127,6 +127,9 @@ internal static class RuleFiles
             HyperKind.Word => "one of the words of its type",
             _ => hyper.Allowed,
         };
+
+    private static string Default(HyperSchema hyper) =>
+        hyper.Like is null ? hyper.Format(hyper.Default) : $"0, which stands for {hyper.Like} in a new optimizer,";
 
     private static string Enum(string rule, HyperSchema hyper) => rule + Names.Pascal(hyper.Name);
 

@@ -29,6 +29,10 @@ public sealed record HyperSchema
     /// <summary>The words it takes, if it takes words.</summary>
     public required IReadOnlyList<string> Words { get; init; }
 
+    /// <summary>The hyper-parameter whose value 0 stands for in a new optimizer; setting it to 0 later keeps the value it
+    /// has. Null: 0 is 0.</summary>
+    public string? Like { get; init; }
+
     /// <summary>A line of documentation.</summary>
     public required string Doc { get; init; }
 

@@ -43,6 +43,7 @@ internal static class SchemaReader
             MaximumOpen = hyper.GetProperty("maximum_open").GetBoolean(),
             Kind = Text(hyper, "kind") == "integer" ? HyperKind.Whole : Word<HyperKind>(hyper, "kind"),
             Words = Texts(hyper, "words"),
+            Like = hyper.GetProperty("like").GetString(),
             Doc = Text(hyper, "doc"),
         };
 
