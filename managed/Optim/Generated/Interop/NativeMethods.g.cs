@@ -24,7 +24,8 @@ internal static unsafe partial class NativeMethods
     /// <summary>The schema of every rule as one JSON document, static storage: an object {"format": "optim-schema-1",
     /// "rules": [...]}. A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"),
     /// needs (auxiliary inputs), hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" |
-    /// "integer" | "boolean" | "word"), words, doc}] in the order in which rows of hyper-parameters cross this ABI, and
+    /// "integer" | "boolean" | "word"), words, like (null, or the hyper-parameter whose value in optim_plan_create a 0
+    /// takes; setting it to 0 later keeps it), doc}] in the order in which rows of hyper-parameters cross this ABI, and
     /// slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" | "matrix"), initial, role, when, doc}]. An
     /// infinite bound is null; a word crosses as its index.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schema_json")]
