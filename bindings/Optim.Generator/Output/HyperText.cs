@@ -21,7 +21,7 @@ internal static class HyperText
 
     public static string Summary(HyperSchema hyper) =>
         $"{Sentence(hyper.Doc)} Takes {Allowed(hyper)}"
-        + (hyper.Required ? "." : $"; {hyper.Format(hyper.Default)} by default.");
+        + (hyper.Required ? "." : $"; {hyper.DefaultText} by default.");
 
     public static string Property(string type, HyperSchema hyper) =>
         $"public {PropertyType(type, hyper)} {Names.Pascal(hyper.Name)} {{ get; init; }}{Initializer(type, hyper)}";

@@ -33,10 +33,8 @@ internal static class Names
     public static string Class(RuleSchema rule)
     {
         var title = string.Concat(rule.Title.Where(char.IsAsciiLetterOrDigit));
-        return
-            title.Equals(rule.Name.Replace("_", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase)
-            && char.IsAsciiLetterUpper(title[0])
-            ? title
+        return title.Equals(rule.Name.Replace("_", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase)
+            ? char.ToUpperInvariant(title[0]) + title[1..]
             : Pascal(rule.Name);
     }
 

@@ -32,6 +32,10 @@ public sealed record HyperSchema
     /// <summary>It is a list: one value or more, at the end of a row of values.</summary>
     public bool Variadic { get; init; }
 
+    /// <summary>The hyper-parameter whose value 0 stands for in a new optimizer; setting it to 0 later keeps the value it
+    /// has. Null: 0 is 0.</summary>
+    public string? Like { get; init; }
+
     /// <summary>A line of documentation.</summary>
     public required string Doc { get; init; }
 
@@ -39,7 +43,10 @@ public sealed record HyperSchema
     public bool Required => double.IsNaN(Default);
 
     /// <summary>The default as text, or "required".</summary>
-    public string DefaultText => Required ? "required" : Format(Default);
+    public string DefaultText =>
+        Required ? "required"
+        : Like is null ? Format(Default)
+        : $"0, which stands for {Like} in a new optimizer,";
 
     /// <summary>The allowed values in words: "[0, 1)", "a whole number &gt;= 1", "true or false", ...</summary>
     public string Allowed =>

@@ -63,6 +63,7 @@ internal static class SchemaReader
             Kind = Text(hyper, "kind") == "integer" ? HyperKind.Whole : Word<HyperKind>(hyper, "kind"),
             Words = Texts(hyper, "words"),
             Variadic = hyper.GetProperty("variadic").GetBoolean(),
+            Like = hyper.GetProperty("like").GetString(),
             Doc = Text(hyper, "doc"),
         };
 

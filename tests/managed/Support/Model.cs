@@ -39,11 +39,23 @@ internal sealed class Model : IDisposable
     /// <summary>All parameters, widened.</summary>
     public double[] Values => [.. Parameters.SelectMany(parameter => parameter.Value.ToDoubles())];
 
+    /// <summary>An optimizer that moves from the first step on: one that rectifies does not wait until it
+    /// can.</summary>
     public Optimizer Optimizer(
         string rule,
         IReadOnlyDictionary<string, double>? hypers = null,
         Helpers? helpers = null
-    ) => Optim.Optimizer.Create(rule, Engine, Parameters, hypers, helpers);
+    )
+    {
+        const string StepsAtOnce = "degenerated_to_sgd";
+        var values = new Dictionary<string, double>(hypers ?? new Dictionary<string, double>());
+        if (Catalogue.Find(rule).Hypers.Any(hyper => hyper.Name == StepsAtOnce))
+        {
+            values.TryAdd(StepsAtOnce, 1);
+        }
+
+        return Optim.Optimizer.Create(rule, Engine, Parameters, values, helpers);
+    }
 
     public void SetGradients(long step, double factor = 1)
     {
