@@ -36,10 +36,18 @@ void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t see
     const TensorBuffer& tensor = tensors[tile.tensor];
     const auto position = static_cast<std::uint64_t>(first[tile.tensor] + tile.begin);
     switch (tensor.dtype) {
-      case DType::f32: fill<std::uint32_t>(tensor, tile, 0x3f800000u, seed, offset, position); break;
-      case DType::f64: fill<std::uint64_t>(tensor, tile, 0x3ff0000000000000u, seed, offset, position); break;
-      case DType::f16: fill<std::uint16_t>(tensor, tile, 0x3c00u, seed, offset, position); break;
-      case DType::bf16: fill<std::uint16_t>(tensor, tile, 0x3f80u, seed, offset, position); break;
+      case DType::f32:
+        fill<std::uint32_t>(tensor, tile, 0x3f800000u, seed, offset, position);
+        break;
+      case DType::f64:
+        fill<std::uint64_t>(tensor, tile, 0x3ff0000000000000u, seed, offset, position);
+        break;
+      case DType::f16:
+        fill<std::uint16_t>(tensor, tile, 0x3c00u, seed, offset, position);
+        break;
+      case DType::bf16:
+        fill<std::uint16_t>(tensor, tile, 0x3f80u, seed, offset, position);
+        break;
     }
   }
 }
