@@ -4,7 +4,8 @@
 using namespace optim;
 using namespace optim::abi;
 
-optim_status optim_rademacher(optim_engine* engine, int64_t count, const optim_tensor* tensors, uint64_t seed, uint64_t offset) {
+optim_status optim_rademacher(optim_engine* engine, int64_t count, const optim_tensor* tensors, uint64_t seed,
+                              uint64_t offset) {
   return guarded([&] {
     Engine& e = *require(engine, "engine").engine;
     const Written written = read_written(e, tensors, count, "tensors", "count");

@@ -5,9 +5,9 @@
 using namespace optim;
 using namespace optim::abi;
 
-optim_status optim_sam_perturb(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* grads,
-                               const optim_tensor* old_params, double rho, int32_t adaptive, double perturb_eps, int32_t use_gc,
-                               double asam_eta) {
+optim_status optim_sam_perturb(optim_engine* engine, int64_t count, const optim_tensor* params,
+                               const optim_tensor* grads, const optim_tensor* old_params, double rho, int32_t adaptive,
+                               double perturb_eps, int32_t use_gc, double asam_eta) {
   return guarded([&] {
     const int rule = find_rule("sam_perturb");
     Standalone run(engine, rule, count, required(params, count, "params"), required(grads, count, "grads"));
@@ -21,7 +21,8 @@ optim_status optim_sam_perturb(optim_engine* engine, int64_t count, const optim_
   });
 }
 
-optim_status optim_sam_restore(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* old_params) {
+optim_status optim_sam_restore(optim_engine* engine, int64_t count, const optim_tensor* params,
+                               const optim_tensor* old_params) {
   return guarded([&] {
     Standalone run(engine, find_rule("sam_restore"), count, required(params, count, "params"), nullptr);
     run.set_states(required(old_params, count, "old_params"), "old_params", true);

@@ -9,7 +9,8 @@ namespace optim::abi {
 
 int standalone_rule() {
   const std::vector<RuleInfo>& rules = registry();
-  const auto found = std::find_if(rules.begin(), rules.end(), [](const RuleInfo& rule) { return rule.writes_gradient; });
+  const auto found =
+      std::find_if(rules.begin(), rules.end(), [](const RuleInfo& rule) { return rule.writes_gradient; });
   if (found == rules.end()) throw Error(Status::internal, "this build has no rule for standalone helpers");
   return static_cast<int>(found - rules.begin());
 }
@@ -34,7 +35,8 @@ bool flag(const char* name, int32_t value) {
   return value == 1;
 }
 
-Standalone::Standalone(optim_engine* engine, int rule, int64_t count, const optim_tensor* params, const optim_tensor* grads)
+Standalone::Standalone(optim_engine* engine, int rule, int64_t count, const optim_tensor* params,
+                       const optim_tensor* grads)
     : engine_(*require(engine, "engine").engine), has_params_(params != nullptr), has_grads_(grads != nullptr) {
   description_.rule = rule;
   const RuleInfo& info = registry()[static_cast<std::size_t>(rule)];
@@ -83,7 +85,8 @@ void Standalone::set_states(const optim_tensor* states, const char* name, bool c
     check_shape(i, layout, name);
     const DType param = description_.params[i].dtype;
     if (copies && layout.dtype != param) {
-      invalid(name, "[", i, "] is ", name_of(layout.dtype), " and params[", i, "] ", name_of(param), "; they must agree");
+      invalid(name, "[", i, "] is ", name_of(layout.dtype), " and params[", i, "] ", name_of(param),
+              "; they must agree");
     }
     if (!copies) description_.state_dtypes[i] = layout.dtype;
     states_.push_back(tensors[i].data);

@@ -1,4 +1,5 @@
-// One step of a rule over lists of tensors that a function of the C ABI was given, and nothing kept: how a helper works alone.
+// One step of a rule over lists of tensors that a function of the C ABI was given, and nothing kept: how a helper works
+// alone.
 #pragma once
 
 #include <memory>

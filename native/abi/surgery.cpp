@@ -10,7 +10,8 @@ namespace {
 void check_sizes(int64_t task_count, int64_t tensor_count, int32_t reduction) {
   if (task_count < 1 || task_count > max_tasks) invalid("task_count is ", task_count, "; allowed are 1 to ", max_tasks);
   if (tensor_count < 0 || tensor_count > INT32_MAX / task_count) {
-    invalid("tensor_count is ", tensor_count, "; allowed are 0 to ", INT32_MAX / task_count, " with ", task_count, " tasks");
+    invalid("tensor_count is ", tensor_count, "; allowed are 0 to ", INT32_MAX / task_count, " with ", task_count,
+            " tasks");
   }
   if (reduction != OPTIM_REDUCTION_SUM && reduction != OPTIM_REDUCTION_MEAN) {
     invalid("reduction is ", reduction, "; allowed are OPTIM_REDUCTION_SUM (0) and OPTIM_REDUCTION_MEAN (1)");
@@ -36,7 +37,8 @@ std::vector<std::int32_t> read_order(const int64_t* order, int tasks) {
 
 void check_precision(const Layout& layout, const std::string& what, const Layout& first) {
   if ((layout.dtype == DType::f64) != (first.dtype == DType::f64)) {
-    invalid(what, " is ", name_of(layout.dtype), " and merged[0] ", name_of(first.dtype), "; tensors must be all F64 or none");
+    invalid(what, " is ", name_of(layout.dtype), " and merged[0] ", name_of(first.dtype),
+            "; tensors must be all F64 or none");
   }
 }
 
@@ -48,8 +50,9 @@ void check_shape(const Layout& grad, const std::string& what, const Layout& merg
 
 }  // namespace
 
-optim_status optim_pcgrad(optim_engine* engine, int64_t task_count, int64_t tensor_count, const optim_tensor* task_grads,
-                          const optim_tensor* merged, const int64_t* order, int32_t reduction) {
+optim_status optim_pcgrad(optim_engine* engine, int64_t task_count, int64_t tensor_count,
+                          const optim_tensor* task_grads, const optim_tensor* merged, const int64_t* order,
+                          int32_t reduction) {
   return guarded([&] {
     Engine& e = *require(engine, "engine").engine;
     check_sizes(task_count, tensor_count, reduction);
@@ -59,7 +62,8 @@ optim_status optim_pcgrad(optim_engine* engine, int64_t task_count, int64_t tens
     surgery.order = read_order(order, surgery.tasks);
     const Written targets = read_written(e, merged, tensor_count, "merged", "tensor_count");
     const auto tensors = static_cast<std::size_t>(tensor_count);
-    for (std::size_t i = 0; i < tensors; ++i) check_precision(targets.layouts[i], message("merged[", i, "]"), targets.layouts[0]);
+    for (std::size_t i = 0; i < tensors; ++i)
+      check_precision(targets.layouts[i], message("merged[", i, "]"), targets.layouts[0]);
     surgery.in_double = tensors > 0 && targets.layouts[0].dtype == DType::f64;
     surgery.merged = targets.buffers;
     const WrittenRanges written(surgery.merged, "merged");
@@ -75,9 +79,11 @@ optim_status optim_pcgrad(optim_engine* engine, int64_t task_count, int64_t tens
       if (grad.data == nullptr || grad.count == 0) continue;
       const std::int64_t overlapping = written.overlapping(grad);
       const TensorBuffer& target = surgery.merged[tensor];
-      const bool in_place = overlapping == static_cast<std::int64_t>(tensor) && grad.data == target.data && grad.dtype == target.dtype;
+      const bool in_place =
+          overlapping == static_cast<std::int64_t>(tensor) && grad.data == target.data && grad.dtype == target.dtype;
       if (overlapping >= 0 && !in_place) {
-        invalid(what, " overlaps merged[", overlapping, "]; a merged gradient may only take the place of one of its own");
+        invalid(what, " overlaps merged[", overlapping,
+                "]; a merged gradient may only take the place of one of its own");
       }
     }
     e.merge_gradients(surgery);

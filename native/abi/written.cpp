@@ -6,7 +6,9 @@
 namespace optim::abi {
 namespace {
 
-std::uint64_t bytes_of(const TensorBuffer& buffer) { return static_cast<std::uint64_t>(buffer.count) * size_of(buffer.dtype); }
+std::uint64_t bytes_of(const TensorBuffer& buffer) {
+  return static_cast<std::uint64_t>(buffer.count) * size_of(buffer.dtype);
+}
 
 }  // namespace
 

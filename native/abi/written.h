@@ -14,7 +14,8 @@ struct Written {
   std::vector<Layout> layouts;
   std::vector<TensorBuffer> buffers;
 };
-Written read_written(Engine& engine, const optim_tensor* tensors, std::int64_t count, const char* name, const char* count_name);
+Written read_written(Engine& engine, const optim_tensor* tensors, std::int64_t count, const char* name,
+                     const char* count_name);
 
 // A tensor that is read or written. The caller has checked its layout.
 TensorBuffer checked_buffer(Engine& engine, const optim_tensor& tensor, const Layout& layout, const std::string& what);

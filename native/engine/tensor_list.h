@@ -17,8 +17,8 @@ struct TensorBuffer {
 // One merge of the gradients of several tasks (helpers/pcgrad.h).
 struct GradientSurgery {
   int tasks;
-  bool mean;       // divide where every task has a gradient
-  bool in_double;  // all tensors are F64; otherwise none is
+  bool mean;                         // divide where every task has a gradient
+  bool in_double;                    // all tensors are F64; otherwise none is
   std::vector<std::int32_t> order;   // [task][tasks - 1]: the others, as the task is projected
   std::vector<TensorBuffer> grads;   // [task][tensor]
   std::vector<TensorBuffer> merged;  // [tensor]; may be one of its own gradients

@@ -1,6 +1,7 @@
-// Gradient surgery, PCGrad (arXiv 2001.06782): the gradient of each task, over all parameters, is projected in a given order onto the
-// normal plane of every other task's gradient that it conflicts with, and the results are added up. All of it is linear in
-// the gradients, so their Gram matrix determines the coefficients, and one more pass forms the merged gradient.
+// Gradient surgery, PCGrad (arXiv 2001.06782): the gradient of each task, over all parameters, is projected in a given
+// order onto the normal plane of every other task's gradient that it conflicts with, and the results are added up. All
+// of it is linear in the gradients, so their Gram matrix determines the coefficients, and one more pass forms the
+// merged gradient.
 #pragma once
 
 #include <cstdint>

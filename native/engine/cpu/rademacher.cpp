@@ -1,5 +1,7 @@
 #include "helpers/rademacher.h"
 
+#include <algorithm>
+
 #include "core/tiling.h"
 #include "engine/cpu/streams.h"
 #include "engine/cpu/tensor_lists.h"
@@ -12,11 +14,15 @@ template <class Stored>
 void fill(const TensorBuffer& tensor, const Tile& tile, Stored one, std::uint64_t seed, std::uint64_t offset,
           std::uint64_t position) {
   Stored* const out = static_cast<Stored*>(tensor.data) + tile.begin;
-  const Stored minus_one = static_cast<Stored>(one | Stored{1} << (8 * sizeof(Stored) - 1));
-  std::uint32_t bits = 0;
-  for (std::int32_t i = 0; i < tile.count; ++i, ++position, bits >>= 1) {
-    if (i == 0 || position % 32 == 0) bits = probe_bits(seed, offset, position);
-    out[i] = (bits & 1u) != 0 ? minus_one : one;
+  constexpr int sign = 8 * static_cast<int>(sizeof(Stored)) - 1;
+  for (int begin = 0; begin < tile.count;) {
+    const std::uint64_t at = position + static_cast<std::uint64_t>(begin);
+    const std::uint32_t bits = probe_bits(seed, offset, at);
+    const int count = std::min(32 - static_cast<int>(at % 32), tile.count - begin);
+    for (int i = 0; i < count; ++i) {
+      out[begin + i] = static_cast<Stored>(one | static_cast<Stored>(static_cast<Stored>(bits >> i & 1u) << sign));
+    }
+    begin += count;
   }
 }
 
@@ -36,10 +42,18 @@ void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t see
     const TensorBuffer& tensor = tensors[tile.tensor];
     const auto position = static_cast<std::uint64_t>(first[tile.tensor] + tile.begin);
     switch (tensor.dtype) {
-      case DType::f32: fill<std::uint32_t>(tensor, tile, 0x3f800000u, seed, offset, position); break;
-      case DType::f64: fill<std::uint64_t>(tensor, tile, 0x3ff0000000000000u, seed, offset, position); break;
-      case DType::f16: fill<std::uint16_t>(tensor, tile, 0x3c00u, seed, offset, position); break;
-      case DType::bf16: fill<std::uint16_t>(tensor, tile, 0x3f80u, seed, offset, position); break;
+      case DType::f32:
+        fill<std::uint32_t>(tensor, tile, 0x3f800000u, seed, offset, position);
+        break;
+      case DType::f64:
+        fill<std::uint64_t>(tensor, tile, 0x3ff0000000000000u, seed, offset, position);
+        break;
+      case DType::f16:
+        fill<std::uint16_t>(tensor, tile, 0x3c00u, seed, offset, position);
+        break;
+      case DType::bf16:
+        fill<std::uint16_t>(tensor, tile, 0x3f80u, seed, offset, position);
+        break;
     }
   }
 }

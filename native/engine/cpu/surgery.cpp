@@ -68,7 +68,8 @@ class Merge {
   // Elements of a gradient, widened into `room` where they are not stored as T; null where there is no gradient.
   const T* open(const TensorBuffer& tensor, std::int64_t begin, std::int64_t count, T* room) const {
     if (tensor.data == nullptr) return nullptr;
-    const char* const stored = static_cast<const char*>(tensor.data) + begin * static_cast<std::int64_t>(size_of(tensor.dtype));
+    const char* const stored =
+        static_cast<const char*>(tensor.data) + begin * static_cast<std::int64_t>(size_of(tensor.dtype));
     if (size_of(tensor.dtype) == sizeof(T)) return reinterpret_cast<const T*>(stored);
     kernels_.widen[static_cast<int>(tensor.dtype)](stored, reinterpret_cast<float*>(room), count);
     return room;
@@ -82,7 +83,8 @@ class Merge {
       for (int a = 0; a < surgery_.tasks; ++a) {
         grads[a] = open(surgery_.grad(a, tile.tensor), tile.begin + offset, count, room + a * slab_);
         for (int b = 0; b <= a; ++b, ++sum) {
-          if (grads[a] != nullptr && grads[b] != nullptr) *sum += kernels_.dot[surgery_.in_double](grads[a], grads[b], count);
+          if (grads[a] != nullptr && grads[b] != nullptr)
+            *sum += kernels_.dot[surgery_.in_double](grads[a], grads[b], count);
         }
       }
     }
@@ -98,7 +100,8 @@ class Merge {
     const T divisor = static_cast<T>(surgery_.divisor(tile.tensor));
     for (std::int64_t i = 0; divisor != 1 && i < tile.count; ++i) total[i] /= divisor;
     const TensorBuffer& merged = surgery_.merged[tile.tensor];
-    char* const target = static_cast<char*>(merged.data) + tile.begin * static_cast<std::int64_t>(size_of(merged.dtype));
+    char* const target =
+        static_cast<char*>(merged.data) + tile.begin * static_cast<std::int64_t>(size_of(merged.dtype));
     if (size_of(merged.dtype) == sizeof(T)) {
       std::memcpy(target, total, static_cast<std::size_t>(tile.count) * sizeof(T));
     } else {

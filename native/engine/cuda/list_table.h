@@ -1,5 +1,5 @@
-// The tensors of a function without a plan, in device memory. Kept between calls: one with the same sizes as the last allocates
-// nothing, and one with the same buffers uploads nothing.
+// The tensors of a function without a plan, in device memory. Kept between calls: one with the same sizes as the last
+// allocates nothing, and one with the same buffers uploads nothing.
 #pragma once
 
 #include <memory>

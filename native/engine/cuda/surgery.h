@@ -1,5 +1,5 @@
-// Gradient surgery (helpers/pcgrad.h): the Gram matrix of the tasks' gradients, the weights that follow from it, and the merged
-// gradient, in four launches that nobody waits for.
+// Gradient surgery (helpers/pcgrad.h): the Gram matrix of the tasks' gradients, the weights that follow from it, and
+// the merged gradient, in four launches that nobody waits for.
 #pragma once
 
 #include "engine/cuda/list_table.h"

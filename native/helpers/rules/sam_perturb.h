@@ -1,6 +1,7 @@
-// First step of sharpness-aware minimization, SAM (arXiv 2010.01412; ASAM arXiv 2102.11600): the parameters move to the point of
-// highest loss nearby, p += rho / n T^2 g with n = |T g| over all tensors of all groups. T is 1, or |p| + asam_eta for ASAM. With
-// use_gc the norm is that of the centralized gradient, so that the radius is rho. Not in the catalogue.
+// First step of sharpness-aware minimization, SAM (arXiv 2010.01412; ASAM arXiv 2102.11600): the parameters move to the
+// point of highest loss nearby, p += rho / n T^2 g with n = |T g| over all tensors of all groups. T is 1, or |p| +
+// asam_eta for ASAM. With use_gc the norm is that of the centralized gradient, so that the radius is rho. Not in the
+// catalogue.
 #pragma once
 
 #include "core/rule.h"
@@ -21,7 +22,8 @@ struct sam_perturb {
   static constexpr const char* summary = "Saves the parameters and moves them up the gradient: p += rho / |T g| T^2 g.";
   static constexpr bool listed = false;
 
-  static constexpr auto hypers = optim::hypers(rho = 0.05, adaptive = false, perturb_eps = 1e-12, use_gc = false, asam_eta = 0);
+  static constexpr auto hypers =
+      optim::hypers(rho = 0.05, adaptive = false, perturb_eps = 1e-12, use_gc = false, asam_eta = 0);
   static constexpr auto slots = optim::slots(old_p);
 
   template <class T>

@@ -1,5 +1,6 @@
-// Second step of sharpness-aware minimization: the parameters come back to where sam_perturb found them, to the bit. It does not
-// read the gradient, whose memory may be gone by then: that one is bound says that the tensor was perturbed. Not in the catalogue.
+// Second step of sharpness-aware minimization: the parameters come back to where sam_perturb found them, to the bit. It
+// does not read the gradient, whose memory may be gone by then: that one is bound says that the tensor was perturbed.
+// Not in the catalogue.
 #pragma once
 
 #include "helpers/rules/sam_perturb.h"
