@@ -26,6 +26,9 @@ internal static class Native
     public const int PULLBACK_RESET = 1;
     public const int REDUCTION_MEAN = 1;
     public const int REDUCTION_SUM = 0;
+    public const int ROOT_COUNTS = 2;
+    public const int ROOT_INDEFINITE = 1;
+    public const int ROOT_SKIPPED = 0;
     public const int UNSUPPORTED = 4;
     public const int VERSION_MAJOR = 0;
     public const int VERSION_MINOR = 1;

@@ -24,11 +24,13 @@ internal static unsafe partial class NativeMethods
     /// <summary>The schema of every rule and schedule as one JSON document, static storage: an object {"format":
     /// "optim-schema-1", "rules": [...], "schedules": [...]}. A rule has: name, title, paper, url, summary, shape
     /// ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs), hypers [{name, default, minimum, maximum,
-    /// minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words, variadic, doc}] in the order
+    /// minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words, variadic, like (null, or the
+    /// hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}] in the order
     /// in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
-    /// "scalar" | "matrix"), initial, role, when, doc}]. An infinite bound is null; so is the default of a
-    /// hyper-parameter that must be given; a word crosses as its index. A schedule has: name, title, paper, url,
-    /// summary, hypers. Where the last of them is variadic, a row ends with one or more values of it.</summary>
+    /// "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a
+    /// hyper-parameter that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when`
+    /// is not 0, or is one of when_words if there are any. A schedule has: name, title, paper, url, summary, hypers.
+    /// Where the last of them is variadic, a row ends with one or more values of it.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schema_json")]
     internal static partial byte* SchemaJson();
 
@@ -165,6 +167,13 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bind")]
     internal static partial int PlanBind(PlanHandle plan, void** @params, void** grads, void** states);
 
+    /// <summary>Binds the further inputs of a rule that needs them (the schema's "needs": AdaHessian's "hessian"), like
+    /// gradients in dtype and shape and never changed by steps: those of tensor 0, then of tensor 1, ... NULL entries:
+    /// not given at the steps that follow, which is allowed once a group has had them at one step; a group's tensors
+    /// have them all or none.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bind_inputs")]
+    internal static partial int PlanBindInputs(PlanHandle plan, void** inputs);
+
     /// <summary>Fills all bound states with their initial values and sets every step counter to 0. Some rules (Nero)
     /// also project the parameters here, as their paper asks. Not needed when states are loaded instead.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_init_states")]
@@ -183,6 +192,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_step")]
     internal static partial int PlanSetStep(PlanHandle plan, long group, long step);
 
+    /// <summary>The number of a group's steps at which the inputs of optim_plan_bind_inputs were given: part of what a
+    /// checkpoint must keep. get waits for the device. 0 for a rule without inputs.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_input_step")]
+    internal static partial int PlanGetInputStep(PlanHandle plan, long group, long* step);
+
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_input_step")]
+    internal static partial int PlanSetInputStep(PlanHandle plan, long group, long step);
+
     /// <summary>Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest
     /// stay). Setting one that decides which slots exist is refused.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_hypers")]
@@ -195,6 +212,34 @@ internal static unsafe partial class NativeMethods
     /// docs/optimizers.md).</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bytes_per_step")]
     internal static partial int PlanBytesPerStep(PlanHandle plan, ulong* bytes);
+
+    /// <summary>roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], symmetric positive semidefinite, p = 1 ... 16.
+    /// With Q diag(lambda) Q^T for the matrix and L = max(largest lambda, 1e-16): lambda is raised to 0 and
+    /// ridge_epsilon * L added; where ridge_epsilon is 0, lambda is raised to n * 2^-53 * L instead. Arithmetic in
+    /// double, by an eigendecomposition (Golub &amp; Van Loan, Matrix Computations, section 8.3): the relative error is
+    /// about 1e-15 times the condition number. Nothing is ever NaN. matrices and roots: `count` square matrices each of
+    /// 0 to 8192 rows, of any sizes together, row-major, F32 or F64, roots[i] as matrices[i]; no root may overlap
+    /// another tensor. matrices are never written. counts: OPTIM_ROOT_COUNTS numbers on the engine's device that this
+    /// adds to, or NULL. On a CUDA engine everything is queued and nothing waits for the device, except that the
+    /// engine's scratch memory grows with the largest batch so far; a matrix is the work of one
+    /// multiprocessor.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_inverse_root")]
+    internal static partial int InverseRoot(EngineHandle engine, long count, NativeTensor* matrices, NativeTensor* roots, int p, double ridgeEpsilon, ulong* counts);
+
+    /// <summary>The same by the coupled Newton iteration (Guo &amp; Higham 2006), which needs products only: from X =
+    /// z^(1/p) I, M = z A, z = (1 + p) / (2 |A|_F), repeats T = ((p + 1) I - M) / p, X = X T, M = T^p M. Ends after
+    /// `iterations` (0 to 1000), when max |M - I| &lt; = tolerance, or when that error grows by more than a fifth (then
+    /// X is the one before). Converges for matrices of moderate condition, in about ln(condition) + 6 iterations; there
+    /// is no ridge. roots[i] is the last X. errors: `count` doubles on the device for max |M - I| of the X that was
+    /// kept, or NULL. A matrix of zeros has no root and is skipped, as one that is not finite; its error is left as it
+    /// was. The rest is as in optim_inverse_root.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_coupled_newton")]
+    internal static partial int CoupledNewton(EngineHandle engine, long count, NativeTensor* matrices, NativeTensor* roots, int p, int iterations, double tolerance, double* errors, ulong* counts);
+
+    /// <summary>The counters of all roots that a plan's steps have taken, into OPTIM_ROOT_COUNTS host numbers; all 0
+    /// for a rule without matrices. A root that was skipped keeps its former value. Waits for the device.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_root_counts")]
+    internal static partial int PlanRootCounts(PlanHandle plan, ulong* counts);
 
     /// <summary>Writes the state that training starts with; waits for the device.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_loss_scale_init")]

@@ -11,7 +11,8 @@ public sealed record Ranger21Schedule : LearningRateSchedule
     /// <summary>Learning rate. Takes a number in [0, inf); 0.001 by default.</summary>
     public double LearningRate { get; init; } = 0.001;
 
-    /// <summary>Number of steps of the whole training. Takes a whole number in [1, 9007199254740991].</summary>
+    /// <summary>Number of steps of the whole training; 0 = without end. Takes a whole number in [0,
+    /// 9007199254740991].</summary>
     public required long NumIterations { get; init; }
 
     /// <summary>Decay rate of the second moment. Takes a number in [0, 1); 0.999 by default.</summary>
