@@ -19,6 +19,10 @@ template <class Rule>
 std::vector<SlotInfo> describe_slots() {
   std::vector<SlotInfo> infos(SlotsOf<Rule>::count);
   SlotsOf<Rule>::describe(Rule::hypers, infos.data());
+  if constexpr (alternation<Rule>().active >= 0) {
+    // Of a pair of momenta neither is the one to pull back.
+    for (SlotInfo& slot : infos) slot.role = slot.role == Role::first_moment ? Role::none : slot.role;
+  }
   return infos;
 }
 

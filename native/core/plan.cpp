@@ -88,7 +88,7 @@ Plan::Plan(Engine& engine, PlanDescription description)
     tensor.standalone = description.standalone;
     tensor.inputs.resize(rule_.inputs.size());
     const char* const wrong = rule_.check_tensor != nullptr ? rule_.check_tensor(hypers_[tensor.group].data(), tensor.param) : nullptr;
-    if (wrong != nullptr) invalid(rule_.name, ": params[", i, "]: ", wrong);
+    if (wrong != nullptr) throw Error(Status::unsupported, message(rule_.name, ": params[", i, "]: ", wrong));
     const DType state_dtype = description.state_dtypes[i];
     const bool f64[] = {tensor.param.dtype == DType::f64, tensor.grad_dtype == DType::f64, state_dtype == DType::f64};
     if (f64[0] != f64[1] || f64[0] != f64[2]) {
@@ -268,7 +268,7 @@ std::uint64_t Plan::bytes_per_step() const {
   for (const PlanTensor& tensor : tensors_) {
     if (!tensor.present()) continue;
     const double* const hypers = hypers_[tensor.group].data();
-    if (needs_moments()) bytes += pass_bytes(tensor, {needs_param_moments(), true, false, false, false});
+    if (needs_moments()) bytes += pass_bytes(tensor, {needs_param_moments(), true, false, false, false, false});
     if (needs_second_moment()) bytes += pass_bytes(tensor, {true, true, true, false, false});
     if (reduces(tensor)) {
       bytes += pass_bytes(tensor, rule_.reduction->gather_pass(hypers)) + pass_bytes(tensor, rule_.reduction->apply_pass(hypers));

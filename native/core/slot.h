@@ -25,7 +25,7 @@ enum class Initial { zero, param, identity, unit };  // identity: hyper-paramete
 enum class Role {
   none,
   first_moment,   // Lookahead pulls it back
-  second_moment,  // stable weight decay averages it
+  second_moment,  // stable weight decay averages it; advanced by update or gather
   slow_params,    // Lookahead's slow weights, of a rule that has its own; no pass of the rule touches them
   input,          // no state: a further buffer of the caller (a Hessian diagonal), read only, that may be absent
 };

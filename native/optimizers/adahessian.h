@@ -13,7 +13,7 @@ OPTIM_HYPER(hessian_power, range::half_open_below(0, 1), "Power of the Hessian i
 OPTIM_HYPER(spatial_average, range::one_of("none", "conv", "full", "block"),
             "What shares one curvature: elements, kernels of convolutions, those and rows of matrices, or blocks.");
 OPTIM_HYPER(block_size, range::integer(0), "Elements of a block, for spatial_average = block.");
-OPTIM_SLOT(exp_hessian_diag_sq, param, zero, second_moment, "Moving average of the squared Hessian diagonal.");
+OPTIM_SLOT(exp_hessian_diag_sq, param, zero, none, "Moving average of the squared Hessian diagonal.");
 OPTIM_SLOT(hessian, param, zero, input, "Estimate of the Hessian's diagonal.");
 }  // namespace adahessian_tags
 
@@ -38,6 +38,7 @@ struct adahessian {
 
   template <class H>
   static const char* check_tensor(const H& h, const Layout& tensor) {
+    if (!tensor.row_major && unit_length(h, tensor) > 1) return "spatial_average needs row-major strides";
     if (h[spatial_average] != block || tensor.extent.count % static_cast<std::int64_t>(h[block_size]) == 0) return nullptr;
     return "the number of its elements is not a multiple of block_size";
   }

@@ -7,7 +7,7 @@ namespace optim::rules {
 
 inline namespace pnm_tags {
 OPTIM_HYPER(beta2, range::at_least(0), "Weight of the negative momentum: how much the gradient's noise is raised (beta_0).");
-OPTIM_SLOT(pos_momentum, param, zero, first_moment, "Momentum that odd steps advance.");
+OPTIM_SLOT(pos_momentum, param, zero, none, "Momentum that odd steps advance.");
 OPTIM_SLOT(neg_momentum, param, zero, none, "Momentum that even steps advance.");
 }  // namespace pnm_tags
 

@@ -16,7 +16,7 @@ OPTIM_HYPER(amsgrad, range::boolean(), "Divide by the running maximum of the sec
 OPTIM_HYPER(use_softplus, range::boolean(), "Smooth the denominator by softplus (arXiv 1908.00700).");
 OPTIM_HYPER(beta_softplus, range::above(0), "Sharpness of the softplus.");
 OPTIM_HYPER(disable_lr_scheduler, range::boolean(), "Keep the learning rate: no warm-up and no warm-down.");
-OPTIM_SLOT(grad_ma, param, zero, first_moment, "Moving average of the gradient that odd steps advance.");
+OPTIM_SLOT(grad_ma, param, zero, none, "Moving average of the gradient that odd steps advance.");
 OPTIM_SLOT(neg_grad_ma, param, zero, none, "Moving average of the gradient that even steps advance.");
 OPTIM_SLOT(variance_ma, param, zero, second_moment, "Moving average of the squared gradient.");
 OPTIM_SLOT(max_variance_ma, param, zero, none, "Running maximum of variance_ma.");

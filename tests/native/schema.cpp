@@ -129,6 +129,16 @@ const Rule* find_rule(const std::string& name) {
   return nullptr;
 }
 
+std::vector<double> without_own_helpers(const Rule& rule, std::vector<double> row) {
+  for (const char* off : {"use_gc", "agc_clipping_value", "centralize_gradients", "normalize_gradients", "norm_loss_factor",
+                          "lookahead_merge_time"}) {
+    row = with(rule, std::move(row), off, 0);
+  }
+  // Norm loss comes with stable decay, which divides by a sum over all parameters.
+  if (rule.index_of("norm_loss_factor") >= 0) row = with(rule, std::move(row), "weight_decay", 0);
+  return with(rule, with(rule, std::move(row), "disable_lr_scheduler", 1), "k", 1000);
+}
+
 std::vector<double> with(const Rule& rule, std::vector<double> row, const std::string& hyper, double value) {
   const int index = rule.index_of(hyper);
   if (index >= 0) row[static_cast<size_t>(index)] = value;

@@ -62,6 +62,10 @@ const std::vector<Schedule>& schedules();
 // A row of defaults with one value per named hyper changed; a name the rule does not have is ignored.
 std::vector<double> with(const Rule& rule, std::vector<double> row, const std::string& hyper, double value);
 
+// The row with everything off that acts as a helper would: clipping, centralization, normalization, stable decay, norm loss,
+// Lookahead, and a schedule of the rule's own.
+std::vector<double> without_own_helpers(const Rule& rule, std::vector<double> row);
+
 // Rows that reach every branch: the defaults with a learning rate that moves, then every flag, word and switched-off
 // number on its own (with momentum and decay where the rule has them), then a few mixed rows. A row may be one that the
 // rule refuses (two settings that exclude each other); `accepted_variants` in session.h drops those.

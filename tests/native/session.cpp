@@ -118,6 +118,21 @@ void Session::give_inputs(bool given) {
   inputs_given_ = given;
   bind();
 }
+void Session::copy_inputs(const Session& from) {
+  for (size_t i = 0; i < size(); ++i) {
+    for (size_t k = 0; k < inputs_[i].size(); ++k) {
+      const TensorSpec& t = from.spec_.tensors[i];
+      set_input(i, k, to_logical(t.shape, t.strides, from.inputs_[i][k]->values()));
+    }
+  }
+}
+std::vector<void*> Session::input_pointers() const {
+  std::vector<void*> pointers;
+  for (const auto& of_tensor : inputs_) {
+    for (Buffer* input : of_tensor) pointers.push_back(inputs_given_ ? input->data() : nullptr);
+  }
+  return pointers;
+}
 void Session::set_state(size_t tensor, size_t slot, const Values& values) {
   states_[tensor][slot]->write(to_memory(slots_[tensor][slot].shape, slot_strides(tensor, slot), values));
 }
@@ -143,10 +158,7 @@ void Session::bind() {
     for (Buffer* state : states_[i]) states.push_back(state->data());
   }
   check(optim_plan_bind(plan_.get(), params.data(), grads.data(), states.data()));
-  std::vector<void*> inputs;
-  for (const auto& of_tensor : inputs_) {
-    for (Buffer* input : of_tensor) inputs.push_back(inputs_given_ ? input->data() : nullptr);
-  }
+  const std::vector<void*> inputs = input_pointers();
   if (!inputs.empty()) check(optim_plan_bind_inputs(plan_.get(), inputs.data()));
 }
 

@@ -81,6 +81,8 @@ class Session {
   // Inputs of the rule, like its gradients: of one tensor, and whether steps get those of all tensors.
   void set_input(size_t tensor, size_t input, const Values& values);
   void give_inputs(bool given);
+  void copy_inputs(const Session& from);
+  std::vector<void*> input_pointers() const;
   bool absent(size_t tensor) const { return absent_[tensor]; }
   void init() { check(optim_plan_init_states(plan_.get())); }
   void step(const optim_step* options = nullptr) { check(optim_plan_step(plan_.get(), options)); }

@@ -209,6 +209,11 @@ TEST_P(MisuseUnbound, StepsNeedAllBuffers) {
   EXPECT_EQ(step, 0);
   check(optim_plan_bind(plan, nullptr, nullptr, states.data()));
   check(optim_plan_init_states(plan));
+  const std::vector<void*> inputs = buffers.input_pointers();
+  if (!inputs.empty()) {
+    EXPECT_TRUE(refused(optim_plan_step(plan, nullptr), {rule().needs[0], "params[0]"}));
+    check(optim_plan_bind_inputs(plan, inputs.data()));
+  }
   EXPECT_EQ(optim_plan_step(plan, nullptr), OPTIM_OK) << optim_last_error();
   optim_plan_free(plan);
 }

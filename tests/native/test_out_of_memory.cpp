@@ -94,7 +94,11 @@ TEST_P(OutOfMemory, Bind) {
     for (size_t s = 0; s < buffers.slots(i).size(); ++s) states.push_back(buffers.state_buffer(i, s).data());
   }
   optim_plan* plan = nullptr;
-  const auto bind = [&] { return optim_plan_bind(plan, params.data(), grads.data(), states.data()); };
+  const std::vector<void*> inputs = buffers.input_pointers();
+  const auto bind = [&] {
+    const optim_status status = optim_plan_bind(plan, params.data(), grads.data(), states.data());
+    return status != OPTIM_OK || inputs.empty() ? status : optim_plan_bind_inputs(plan, inputs.data());
+  };
   const int failures = fail_each_allocation(
       bind,
       [&] {

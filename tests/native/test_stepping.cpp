@@ -119,6 +119,7 @@ TEST_P(Stepping, GradScale) {
       for (double& g : grad) g *= 1024;
       scaled.set_grad(i, grad);
     }
+    scaled.copy_inputs(plain);  // not multiplied by the scale
     const Bytes grad_before = scaled.grad_buffer(0).bytes();
     plain.step();
     scaled.step(&options);
@@ -318,7 +319,7 @@ TEST_P(Stepping, BytesPerStep) {
 
 // However many helpers need to look at the gradient first, they look once, and once at the parameter.
 TEST_P(Stepping, HelpersReadOnce) {
-  const PlanSpec plain_spec = spec_of(variants(rule())[0].hypers);
+  const PlanSpec plain_spec = spec_of(without_own_helpers(rule(), variants(rule())[0].hypers));
   PlanSpec spec = plain_spec;
   spec.helpers.agc_clip_val = 0.1;
   spec.helpers.centralize = spec.helpers.normalize = 1;

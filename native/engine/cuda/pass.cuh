@@ -41,6 +41,7 @@ struct PassArguments {
 template <class Rule>
 constexpr int first_moment_slot() {
   constexpr int count = SlotsOf<Rule>::count;
+  if (alternation<Rule>().active >= 0) return -1;
   SlotInfo infos[count > 0 ? count : 1] = {};
   SlotsOf<Rule>::describe(Rule::hypers, infos);
   for (int i = 0; i < count; ++i) {

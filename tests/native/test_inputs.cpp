@@ -1,0 +1,87 @@
+// Further buffers that a rule reads beside gradients: bound, left out, counted, refused.
+#include <gtest/gtest.h>
+
+#include "misuse.h"
+#include "session.h"
+
+namespace optim_test {
+namespace {
+
+class Inputs : public PerRule {
+ protected:
+  PlanSpec spec() const { return {rule().name, {{{5, 3}}, {{7}}}, {with(rule(), rule().defaults(), "lr", 0.1)}}; }
+
+  int64_t input_steps(const Session& session) const {
+    int64_t steps = -1;
+    check(optim_plan_get_input_step(session.plan(), 0, &steps));
+    return steps;
+  }
+
+  Engine engine_{device()};
+};
+
+TEST_P(Inputs, AreCountedWhereTheyAreGiven) {
+  Session session(engine_, spec());
+  session.start();
+  session.train(1, 2);
+  EXPECT_EQ(input_steps(session), rule().needs.empty() ? 0 : 2);
+  session.give_inputs(false);
+  session.train(3, 3);
+  EXPECT_EQ(input_steps(session), rule().needs.empty() ? 0 : 2);
+  EXPECT_EQ(session.counter(), 3);
+  check(optim_plan_set_input_step(session.plan(), 0, 9));
+  EXPECT_EQ(input_steps(session), 9);
+  session.init();
+  EXPECT_EQ(input_steps(session), 0);
+}
+
+TEST_P(Inputs, AStepWithoutThemLeavesWhatTheyAdvance) {
+  if (rule().needs.empty()) return;
+  Session given(engine_, spec()), left_out(engine_, spec());
+  for (Session* session : {&given, &left_out}) {
+    session->start();
+    session->train(1, 1);
+  }
+  left_out.give_inputs(false);
+  for (Session* session : {&given, &left_out}) session->train(2, 2);
+  EXPECT_FALSE(equal(given.snapshot(), left_out.snapshot()));
+  left_out.give_inputs(true);
+  left_out.train(3, 3);  // goes on
+  EXPECT_EQ(input_steps(left_out), 2);
+}
+
+TEST_P(Inputs, AreRefusedWhereTheyCannotBe) {
+  Session session(engine_, spec());
+  session.start();
+  std::vector<void*> inputs = session.input_pointers();
+  if (rule().needs.empty()) {
+    void* none[] = {nullptr, nullptr};
+    EXPECT_TRUE(refused(optim_plan_bind_inputs(session.plan(), none), {rule().name, "inputs"}));
+    return;
+  }
+  const std::string& name = rule().needs[0];
+  const Snapshot before = session.snapshot();
+  EXPECT_TRUE(refused(optim_plan_bind_inputs(session.plan(), nullptr), {"inputs"}));
+  std::vector<void*> overlapping = inputs;
+  overlapping[0] = session.param_buffer(0).data();
+  EXPECT_TRUE(refused(optim_plan_bind_inputs(session.plan(), overlapping.data()), {name, "params[0]"}));
+  std::vector<void*> misaligned = inputs;
+  misaligned[0] = static_cast<char*>(inputs[0]) + 1;
+  EXPECT_TRUE(refused(optim_plan_bind_inputs(session.plan(), misaligned.data()), {name, "params[0]"}));
+  std::vector<void*> some = inputs;
+  some.back() = nullptr;
+  check(optim_plan_bind_inputs(session.plan(), some.data()));
+  EXPECT_TRUE(refused(optim_plan_step(session.plan(), nullptr), {name, "params[1]"}));
+  std::vector<void*> none(inputs.size(), nullptr);
+  check(optim_plan_bind_inputs(session.plan(), none.data()));
+  EXPECT_TRUE(refused(optim_plan_step(session.plan(), nullptr), {name, "params[0]"}));
+  EXPECT_TRUE(refused(optim_plan_set_input_step(session.plan(), 0, -1), {"step", "-1"}));
+  EXPECT_TRUE(refused(optim_plan_get_input_step(session.plan(), 0, nullptr), {"step"}));
+  EXPECT_TRUE(refused(optim_plan_get_input_step(session.plan(), 1, nullptr), {"group"}));
+  EXPECT_TRUE(equal(before, session.snapshot()));
+}
+
+OPTIM_TEST_PER_RULE(Inputs);
+
+}  // namespace
+}  // namespace optim_test
