@@ -184,6 +184,15 @@ template <class Rule>
 constexpr bool has_update = detail::HasUpdate<Rule>::value;
 template <class Rule>
 constexpr bool is_reduced = detail::IsReduced<Rule>::value;
+// What the sums of a rule are taken over; those of a matrix rule's measure over the tensor.
+template <class Rule>
+constexpr Scope scope_of() {
+  if constexpr (is_reduced<Rule>) {
+    return Rule::scope;
+  } else {
+    return Scope::tensor;
+  }
+}
 template <class Rule>
 constexpr bool is_matrix = detail::IsMatrix<Rule>::value;
 template <class Rule>

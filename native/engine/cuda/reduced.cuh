@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(block_threads) finish(PassArguments arguments)
     if (thread < span.count) {
       const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
       const V& row = reinterpret_cast<const V*>(arguments.reduced.units)[unit];
-      const V& whole = Rule::scope == Scope::all ? *reinterpret_cast<const V*>(arguments.reduced.all)
+      const V& whole = scope_of<Rule>() == Scope::all ? *reinterpret_cast<const V*>(arguments.reduced.all)
                                                  : reinterpret_cast<const V*>(arguments.reduced.tensors)[span.tensor];
       static_cast<Factors*>(arguments.reduced.factors)[unit] = Rule::template finish<T>(
           row.value, whole.value, static_cast<const ScalarsOf<Rule, double>&>(scalars),

@@ -81,7 +81,7 @@ constexpr CudaReduction cuda_reduction() {
   table.fold = &StartSums<Rule>::fold;
   table.close_units = &StartSums<Rule>::close_units;
   table.close_tensors = &StartSums<Rule>::close_tensors;
-  if constexpr (Rule::scope == Scope::all) table.close_all = &StartSums<Rule>::close_all;
+  if constexpr (scope_of<Rule>() == Scope::all) table.close_all = &StartSums<Rule>::close_all;
   table.factors_size[0] = sizeof(typename Rule::template Factors<float>);
   table.factors_size[1] = sizeof(typename Rule::template Factors<double>);
   return table;
