@@ -2,6 +2,7 @@
 #include "../fixture.cpp"
 #include "../golden_file.cpp"
 #include "../helper_settings.cpp"
+#include "../list_functions.cpp"
 #include "../numbers.cpp"
 #include "../sanitizer_options.cpp"
 #include "../schema.cpp"
