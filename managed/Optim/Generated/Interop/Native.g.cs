@@ -22,6 +22,9 @@ internal static class Native
     public const int PULLBACK_NONE = 0;
     public const int PULLBACK_PULLBACK = 2;
     public const int PULLBACK_RESET = 1;
+    public const int ROOT_COUNTS = 2;
+    public const int ROOT_INDEFINITE = 1;
+    public const int ROOT_SKIPPED = 0;
     public const int UNSUPPORTED = 4;
     public const int VERSION_MAJOR = 0;
     public const int VERSION_MINOR = 1;

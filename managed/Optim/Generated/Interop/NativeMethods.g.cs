@@ -25,8 +25,9 @@ internal static unsafe partial class NativeMethods
     /// "rules": [...]}. A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"),
     /// needs (auxiliary inputs), hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" |
     /// "integer" | "boolean" | "word"), words, doc}] in the order in which rows of hyper-parameters cross this ABI, and
-    /// slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" | "matrix"), initial, role, when, doc}]. An
-    /// infinite bound is null; a word crosses as its index.</summary>
+    /// slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" | "matrix"), initial, role, when,
+    /// when_words, doc}]. An infinite bound is null; a word crosses as its index. A slot exists where the
+    /// hyper-parameter `when` is not 0, or is one of when_words if there are any.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schema_json")]
     internal static partial byte* SchemaJson();
 
@@ -156,4 +157,32 @@ internal static unsafe partial class NativeMethods
     /// docs/optimizers.md).</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bytes_per_step")]
     internal static partial int PlanBytesPerStep(PlanHandle plan, ulong* bytes);
+
+    /// <summary>roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], symmetric positive semidefinite, p = 1 ... 16.
+    /// With Q diag(lambda) Q^T for the matrix and L = max(largest lambda, 1e-16): lambda is raised to 0 and
+    /// ridge_epsilon * L added; where ridge_epsilon is 0, lambda is raised to n * 2^-53 * L instead. Arithmetic in
+    /// double, by an eigendecomposition (Golub &amp; Van Loan, Matrix Computations, section 8.3): the relative error is
+    /// about 1e-15 times the condition number. Nothing is ever NaN. matrices and roots: `count` square matrices each of
+    /// 0 to 8192 rows, of any sizes together, row-major, F32 or F64, roots[i] as matrices[i]; no root may overlap
+    /// another tensor. matrices are never written. counts: OPTIM_ROOT_COUNTS numbers on the engine's device that this
+    /// adds to, or NULL. On a CUDA engine everything is queued and nothing waits for the device, except that the
+    /// engine's scratch memory grows with the largest batch so far; a matrix is the work of one
+    /// multiprocessor.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_inverse_root")]
+    internal static partial int InverseRoot(EngineHandle engine, long count, NativeTensor* matrices, NativeTensor* roots, int p, double ridgeEpsilon, ulong* counts);
+
+    /// <summary>The same by the coupled Newton iteration (Guo &amp; Higham 2006), which needs products only: from X =
+    /// z^(1/p) I, M = z A, z = (1 + p) / (2 |A|_F), repeats T = ((p + 1) I - M) / p, X = X T, M = T^p M. Ends after
+    /// `iterations` (0 to 1000), when max |M - I| &lt; = tolerance, or when that error grows by more than a fifth (then
+    /// X is the one before). Converges for matrices of moderate condition, in about ln(condition) + 6 iterations; there
+    /// is no ridge. roots[i] is the last X. errors: `count` doubles on the device for max |M - I| of the X that was
+    /// kept, or NULL. A matrix of zeros has no root and is skipped, as one that is not finite; its error is left as it
+    /// was. The rest is as in optim_inverse_root.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_coupled_newton")]
+    internal static partial int CoupledNewton(EngineHandle engine, long count, NativeTensor* matrices, NativeTensor* roots, int p, int iterations, double tolerance, double* errors, ulong* counts);
+
+    /// <summary>The counters of all roots that a plan's steps have taken, into OPTIM_ROOT_COUNTS host numbers; all 0
+    /// for a rule without matrices. A root that was skipped keeps its former value. Waits for the device.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_root_counts")]
+    internal static partial int PlanRootCounts(PlanHandle plan, ulong* counts);
 }

@@ -27,11 +27,11 @@ public sealed record ShampooOptions : IOptimizerOptions<ShampooOptions>
     /// by default.</summary>
     public long PreconditioningComputeSteps { get; init; } = 1;
 
-    /// <summary>Root taken of every preconditioner; 0: twice the order of the tensor. Takes a whole number in [0,
-    /// 9007199254740991]; 0 by default.</summary>
+    /// <summary>Root taken of every matrix; 0: twice the number of dimensions with matrices. Takes a whole number in
+    /// [0, 9007199254740991]; 0 by default.</summary>
     public long InverseExponentOverride { get; init; }
 
-    /// <summary>The preconditioners start as this times the unit matrix. Takes a number in (0, inf); 0.0001 by
+    /// <summary>The matrices start as this times the unit matrix. Takes a number in (0, inf); 0.0001 by
     /// default.</summary>
     public double MatrixEpsilon { get; init; } = 0.0001;
 
