@@ -21,6 +21,9 @@ std::vector<double> sharpness_of(const GoldenFile& file);
 using Outputs = std::vector<std::pair<std::string, Values>>;
 Outputs run_direct(Engine& engine, const GoldenFile& file, int32_t dtype);
 
+// Whether this build has the rule of a trajectory; a build of all rules always should.
+bool is_built(const GoldenFile& file);
+
 // Whether a golden file's optimizer is this rule, alone or with a helper.
 bool is_about(const std::string& optimizer, const std::string& rule);
 
