@@ -18,7 +18,8 @@ OPTIM_HYPER(start_preconditioning_step, range::integer(0),
 OPTIM_HYPER(statistics_compute_steps, range::integer(1), "Steps between two updates of the statistics.");
 OPTIM_HYPER(block_size, range::integer(-1), "Dimensions are cut at multiples of this; 0 or less: not cut.");
 OPTIM_HYPER(skip_preconditioning_rank_lt, range::integer(0), "Tensors of a lower rank are not preconditioned.");
-OPTIM_HYPER(no_preconditioning_for_layers_with_dim_gt, range::integer(0), "Nor are those with a larger dimension.");
+OPTIM_HYPER(no_preconditioning_for_layers_with_dim_gt, range::integer(0),
+            "Tensors with a larger dimension are not preconditioned.");
 OPTIM_HYPER(shape_interpretation, range::boolean(), "Merge neighbouring dimensions up to block_size elements.");
 OPTIM_HYPER(graft_type, range::one_of("none", "sgd", "adagrad", "rmsprop", "sqrtn"),
             "Whose update gives the step its length.");

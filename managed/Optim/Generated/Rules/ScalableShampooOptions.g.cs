@@ -53,8 +53,8 @@ public sealed record ScalableShampooOptions : IOptimizerOptions<ScalableShampooO
     /// default.</summary>
     public long SkipPreconditioningRankLt { get; init; } = 1;
 
-    /// <summary>Nor are those with a larger dimension. Takes a whole number in [0, 9007199254740991]; 8192 by
-    /// default.</summary>
+    /// <summary>Tensors with a larger dimension are not preconditioned. Takes a whole number in [0, 9007199254740991];
+    /// 8192 by default.</summary>
     public long NoPreconditioningForLayersWithDimGt { get; init; } = 8192;
 
     /// <summary>Merge neighbouring dimensions up to block_size elements. Takes true or false; true by
