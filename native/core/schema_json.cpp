@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/cost.h"
 #include "core/registry.h"
 #include "core/schedule_registry.h"
 
@@ -47,6 +48,13 @@ Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
           {"doc", slot.doc}};
 }
 
+Json cost_json(const DefaultCost& cost) {
+  return {{"vector", cost.vector},
+          {"matrix", cost.matrix},
+          {"vector_state", cost.vector_state},
+          {"matrix_state", cost.matrix_state}};
+}
+
 Json rule_json(const RuleInfo& rule) {
   static const char* const shapes[] = {"elementwise", "reduced", "matrix"};
   Json hypers = Json::array();
@@ -60,9 +68,11 @@ Json rule_json(const RuleInfo& rule) {
       slots.push_back(slot_json(slot, rule));
     }
   }
-  return {{"name", rule.name},   {"title", rule.title},     {"paper", rule.paper},
-          {"url", rule.url},     {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
-          {"needs", needs}, {"hypers", hypers},        {"slots", slots}};
+  return {{"name", rule.name},       {"title", rule.title},
+          {"paper", rule.paper},     {"url", rule.url},
+          {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
+          {"needs", needs},          {"cost", cost_json(default_cost(rule))},
+          {"hypers", hypers},        {"slots", slots}};
 }
 
 Json schedule_json(const ScheduleInfo& schedule) {
