@@ -11,7 +11,8 @@ std::uint64_t pass_bytes(const RuleInfo& rule, const PlanTensor& tensor, const P
   bytes += count * size_of(tensor.grad_dtype) * pass.reads_grad;
   for (const Slot& slot : tensor.slots) {
     if (slot.rule_slot < 0 || slot.rule_slot == rule.slow_params) continue;
-    const bool written = pass.writes_state && slot.rule_slot != rule.alternating.resting;
+    const bool rests = slot.rule_slot == rule.alternating.resting || rule.slots[slot.rule_slot].role == Role::fixed;
+    const bool written = pass.writes_state && !rests;
     bytes += slot.layout.bytes() * (pass.reads_state + written);
   }
   for (const void* const input : tensor.inputs) {
