@@ -16,7 +16,7 @@ internal static class PlotCommand
     {
         var optimizers = SharedOptions.RulesOption(
             "--optimizer",
-            "Only these optimizers; all that need gradients only when left out.");
+            "Only these optimizers; all when left out.");
         var output = new Option<DirectoryInfo>("--output")
         {
             Description = "Folder of the pictures, NAME-FUNCTION.svg.",
@@ -26,7 +26,7 @@ internal static class PlotCommand
         var command = new Command(
             "plot",
             $"Draws the paths of optimizers on the functions {string.Join(" and ", TestFunction.All.Select(f => f.Title))}: "
-                + $"{Descent.Steps} steps with defaults and the learning rate of a grid that ends nearest the minimum.")
+                + $"{Descent.Steps} steps with defaults and the learning rate of a grid that ends lowest.")
         {
             optimizers,
             output,

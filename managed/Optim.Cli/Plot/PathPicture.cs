@@ -10,7 +10,7 @@ internal sealed class PathPicture
 {
     // The picture has this many units a side below a heading; coordinates are whole.
     private const int Side = 800, Heading = 84, Cells = 96;
-    private const double ContourTolerance = 1.2;
+    private const double ContourTolerance = 1.8;
 
     // Beyond the picture by so much, a path that shoots over is cut short.
     private const double Farthest = 4;

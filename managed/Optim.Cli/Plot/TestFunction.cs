@@ -53,6 +53,10 @@ internal sealed record TestFunction(
 
     public static readonly IReadOnlyList<TestFunction> All = [Rosenbrock, Rastrigin];
 
+    /// <summary>What a rule may need beside gradients, by the names of the schemas; null if a function of two variables does not
+    /// have that.</summary>
+    public Func<Point, Point>? Input(string name) => name == "hessian" ? HessianDiagonal : null;
+
     private static double Square(double x) => x * x;
 
     private static double Bump(double x) => Square(x) - 10 * Math.Cos(Wave * x);
