@@ -48,8 +48,8 @@ static int Generate(bool check, string? output, string? library)
     HelperFiles.Write(header, files);
     RuleFiles.Write(rules, files);
     ScheduleFiles.Write(schedules, files);
-    files.AddAt("docs/optimizers.md", DocsFile.Text(rules));
-    files.AddAt("docs/schedules.md", DocsFile.Text(schedules));
+    files.AddAt("docs/optimizers.md", OptimizersPage.Text(rules, Pictures(root)));
+    files.AddAt("docs/schedules.md", SchedulesPage.Text(schedules));
 
     var target = Path.GetFullPath(output ?? root);
     var stale = check ? files.Stale(target) : files.Write(target);
@@ -59,4 +59,13 @@ static int Generate(bool check, string? output, string? library)
     }
 
     return check && stale.Count > 0 ? 1 : 0;
+}
+
+// The names of those that `optim plot` has drawn.
+static HashSet<string> Pictures(string root)
+{
+    var folder = Path.Combine(root, "docs", "images");
+    return Directory.Exists(folder)
+        ? [.. Directory.EnumerateFiles(folder, "*.svg").Select(path => Path.GetFileName(path))]
+        : [];
 }

@@ -13,19 +13,31 @@ internal sealed unsafe class Binding
     private readonly DType[] _gradientTypes;
     private readonly nint[] _values;
     private readonly nint[] _gradients;
+    private readonly InputBinding? _inputs;
     private bool _changed = true;
     private int _epoch;
 
-    public Binding(PlanHandle plan, IReadOnlyList<Parameter> parameters, DType? gradientType)
+    /// <summary>Binds nothing yet.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="parameters">Its parameters, in its order.</param>
+    /// <param name="gradientType">Type of all gradients; null = that of each parameter.</param>
+    /// <param name="rule">The rule whose further inputs are bound; null = none are.</param>
+    public Binding(
+        PlanHandle plan,
+        IReadOnlyList<Parameter> parameters,
+        DType? gradientType,
+        RuleSchema? rule = null
+    )
     {
         _plan = plan;
         _parameters = parameters;
         _values = new nint[parameters.Count];
         _gradients = new nint[parameters.Count];
         _gradientTypes = [.. parameters.Select(parameter => gradientType ?? parameter.Value.DType)];
+        _inputs = rule is null ? null : new InputBinding(plan, rule, parameters, FirstPlace + (2 * parameters.Count));
     }
 
-    /// <summary>Binds parameters and gradients again if any of them moved, came or went since.</summary>
+    /// <summary>Binds parameters, gradients and inputs again if any of them moved, came or went since.</summary>
     public void Refresh()
     {
         if (_epoch != Tensor.Epoch)
@@ -52,6 +64,7 @@ internal sealed unsafe class Binding
             _changed |= Replace(ref _gradients[i], parameter.Gradient?.Pointer ?? 0);
         }
 
+        _inputs?.Refresh(_gradientTypes);
         if (_changed || states is not null)
         {
             fixed (
@@ -65,10 +78,12 @@ internal sealed unsafe class Binding
         }
 
         KeepOwners();
-        (_changed, _epoch) = (false, epoch);
+        _changed = false;
+        _inputs?.Bind();
+        _epoch = epoch;
     }
 
-    private static bool Replace(ref nint bound, nint pointer)
+    internal static bool Replace(ref nint bound, nint pointer)
     {
         var changed = bound != pointer;
         bound = pointer;

@@ -1,4 +1,4 @@
 namespace Optim;
 
-/// <summary>Step count and hyper-parameters of a group, as a state dictionary holds them.</summary>
-internal sealed record GroupState(long Step, double[] Hypers);
+/// <summary>Step counts and hyper-parameters of a group, as a state dictionary holds them.</summary>
+internal sealed record GroupState(long Step, long InputStep, double[] Hypers);

@@ -20,7 +20,7 @@ public abstract unsafe class Optimizer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(groups);
-        Rule = Catalogue.Find(rule);
+        (Rule, var option) = RuleAlias.Resolve(rule);
         Engine = engine;
         Groups = [.. groups];
         Helpers = helpers ?? new Helpers();
@@ -31,13 +31,13 @@ public abstract unsafe class Optimizer : IDisposable
         {
             for (; resolved < Groups.Count; resolved++)
             {
-                Groups[resolved].Resolve(Rule);
+                Groups[resolved].Resolve(Rule, option);
             }
 
             GradientType = PlanFactory.GradientType(Parameters, storage);
             _plan = PlanFactory.Create(this, GradientType, storage?.StateType);
             _states = new StateMemory(_plan, engine, Parameters);
-            _binding = new Binding(_plan, Parameters, GradientType);
+            _binding = new Binding(_plan, Parameters, GradientType, Rule);
             _binding.Bind(_states.Pointers);
             NativeStatus.Check(NativeMethods.PlanInitStates(_plan));
             for (var i = 0; i < Groups.Count; i++)
@@ -95,7 +95,8 @@ public abstract unsafe class Optimizer : IDisposable
     }
 
     /// <summary>Makes an optimizer of any rule of the catalogue with one group.</summary>
-    /// <param name="name">Name of the rule in the catalogue.</param>
+    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd" for
+    /// adam with ams_bound or adam_debias on.</param>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="parameters">What to optimize.</param>
     /// <param name="hypers">Values by the names of the rule's schema; those not named take their defaults.</param>
@@ -111,7 +112,8 @@ public abstract unsafe class Optimizer : IDisposable
     ) => Create(name, engine, [new ParameterGroup(parameters, hypers)], helpers, storage);
 
     /// <summary>Makes an optimizer of any rule of the catalogue with several groups.</summary>
-    /// <param name="name">Name of the rule in the catalogue.</param>
+    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd" for
+    /// adam with ams_bound or adam_debias on.</param>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="groups">What to optimize, with values of its own for each group.</param>
     /// <param name="helpers">Helpers to switch on.</param>
@@ -160,6 +162,24 @@ public abstract unsafe class Optimizer : IDisposable
         CheckGroup(group);
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         NativeStatus.Check(NativeMethods.PlanSetStep(_plan, group, step));
+    }
+
+    /// <summary>The number of a group's steps at which the further inputs of its parameters were given
+    /// (<see cref="Parameter.Inputs"/>); 0 for a rule that takes none. Waits for the device.</summary>
+    public long InputStepCount(int group = 0)
+    {
+        CheckGroup(group);
+        long step;
+        NativeStatus.Check(NativeMethods.PlanGetInputStep(_plan, group, &step));
+        return step;
+    }
+
+    /// <summary>Sets the number of a group's steps at which further inputs were given.</summary>
+    public void SetInputStepCount(int group, long step)
+    {
+        CheckGroup(group);
+        ArgumentOutOfRangeException.ThrowIfNegative(step);
+        NativeStatus.Check(NativeMethods.PlanSetInputStep(_plan, group, step));
     }
 
     /// <summary>The live states of one parameter by the names of their slots: views of memory of this

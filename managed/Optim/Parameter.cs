@@ -39,29 +39,39 @@ public sealed class Parameter
                 return;
             }
 
-            if (value is not null && !value.Layout.SameAs(Value.Layout))
-            {
-                throw new ArgumentException(
-                    $"The gradient {value} of parameter {Name ?? "without a name"} must have "
-                        + $"shape and strides of {Value}.",
-                    nameof(value)
-                );
-            }
-
-            if (value is not null && value.Engine.Device != Value.Engine.Device)
-            {
-                throw new ArgumentException(
-                    $"The gradient of parameter {Name ?? "without a name"} is on {value.Engine.Device}, "
-                        + $"the parameter on {Value.Engine.Device}.",
-                    nameof(value)
-                );
-            }
-
+            CheckFits(value, "gradient");
             _gradient = value;
             Tensor.Touch();
         }
     }
 
+    /// <summary>Further inputs of rules that need them.</summary>
+    public ParameterInputs Inputs => GivenInputs ??= new ParameterInputs(this);
+
+    /// <summary>The further inputs; null if none was ever asked for.</summary>
+    internal ParameterInputs? GivenInputs { get; private set; }
+
     /// <inheritdoc/>
     public override string ToString() => Name is null ? Value.ToString() : $"{Name}: {Value}";
+
+    /// <summary>Refuses a tensor that cannot be read element by element with the parameter.</summary>
+    internal void CheckFits(Tensor? value, string what)
+    {
+        if (value is not null && !value.Layout.SameAs(Value.Layout))
+        {
+            throw new ArgumentException(
+                $"The {what} {value} of parameter {Name ?? "without a name"} must have shape and strides of {Value}.",
+                nameof(value)
+            );
+        }
+
+        if (value is not null && value.Engine.Device != Value.Engine.Device)
+        {
+            throw new ArgumentException(
+                $"The {what} of parameter {Name ?? "without a name"} is on {value.Engine.Device}, "
+                    + $"the parameter on {Value.Engine.Device}.",
+                nameof(value)
+            );
+        }
+    }
 }

@@ -67,7 +67,9 @@ public class ParameterGroup
     }
 
     /// <summary>Completes the values with the rule's defaults and checks them.</summary>
-    internal void Resolve(RuleSchema rule)
+    /// <param name="rule">The rule.</param>
+    /// <param name="option">A hyper-parameter that is on unless a value is given.</param>
+    internal void Resolve(RuleSchema rule, string? option = null)
     {
         if (_rule is not null)
         {
@@ -75,6 +77,11 @@ public class ParameterGroup
         }
 
         var values = Defaults(rule);
+        if (option is not null)
+        {
+            values[rule.IndexOf(option)] = 1;
+        }
+
         foreach (var (name, value) in _given)
         {
             values[rule.IndexOf(name)] = value;

@@ -57,6 +57,7 @@ internal static unsafe class StateLoader
         for (var i = 0; i < groups.Count; i++)
         {
             optimizer.SetStepCount(i, groups[i].Step);
+            optimizer.SetInputStepCount(i, groups[i].InputStep);
         }
     }
 

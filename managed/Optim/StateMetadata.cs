@@ -3,11 +3,13 @@ using System.Text.Json.Nodes;
 
 namespace Optim;
 
-/// <summary>What a state dictionary says about itself: the rule, and per group the step count and hyper-parameters; per
+/// <summary>What a state dictionary says about itself: the rule, and per group the step counts and hyper-parameters; per
 /// parameter the name and shape.</summary>
 internal static class StateMetadata
 {
     public const string Format = "optim-state-1";
+
+    private const string InputStep = "input_step";
 
     public static IReadOnlyDictionary<string, string> Write(Optimizer optimizer) =>
         new Dictionary<string, string>
@@ -61,15 +63,15 @@ internal static class StateMetadata
                 hypers[hyper.Name] = double.IsFinite(value) ? JsonValue.Create(value) : JsonValue.Create(Named(value));
             }
 
-            groups.Add(
-                (JsonNode)
-                    new JsonObject
-                    {
-                        ["step"] = optimizer.StepCount(i),
-                        ["parameters"] = group.Parameters.Count,
-                        ["hypers"] = hypers,
-                    }
-            );
+            var description = new JsonObject { ["step"] = optimizer.StepCount(i) };
+            if (optimizer.Rule.Needs.Count > 0)
+            {
+                description[InputStep] = optimizer.InputStepCount(i);
+            }
+
+            description["parameters"] = group.Parameters.Count;
+            description["hypers"] = hypers;
+            groups.Add((JsonNode)description);
         }
 
         return groups;
@@ -107,15 +109,15 @@ internal static class StateMetadata
             );
         }
 
-        var step = Number(group["step"], $"{what}.step");
-        if (!(step >= 0) || step > 1L << 53 || step != Math.Floor(step))
-        {
-            throw new OptimException($"{what}.step = {step:R} is not a whole number >= 0.");
-        }
-
+        var step = Count(group["step"], $"{what}.step");
+        // A file without it is older than rules with inputs that come and go: they came at every step.
+        var inputStep =
+            optimizer.Rule.Needs.Count == 0 ? 0
+            : group.ContainsKey(InputStep) ? Count(group[InputStep], $"{what}.{InputStep}")
+            : step;
         var hypers =
             group["hypers"] as JsonObject ?? throw new OptimException($"{what}.hypers of the state is no JSON object.");
-        return new GroupState((long)step, ReadHypers(optimizer.Rule, hypers, what));
+        return new GroupState(step, inputStep, ReadHypers(optimizer.Rule, hypers, what));
     }
 
     private static double[] ReadHypers(RuleSchema rule, JsonObject hypers, string what)
@@ -177,6 +179,14 @@ internal static class StateMetadata
         {
             throw new OptimException($"The state is of {key} \"{stored}\"; this optimizer takes \"{own}\".");
         }
+    }
+
+    private static long Count(JsonNode? node, string what)
+    {
+        var count = Number(node, what);
+        return count >= 0 && count <= 1L << 53 && count == Math.Floor(count)
+            ? (long)count
+            : throw new OptimException($"{what} = {count:R} is not a whole number >= 0.");
     }
 
     private static double Number(JsonNode? node, string what)

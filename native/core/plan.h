@@ -1,5 +1,5 @@
-// A plan: one rule bound to all tensors of one optimizer. This is the part that no engine needs to know how to do: the checks, the
-// layout of the state slots, the pointers. An engine's Executor carries the steps out.
+// A plan: one rule bound to all tensors of one optimizer. This is the part that no engine needs to know how to do: the
+// checks, the layout of the state slots, the pointers. An engine's Executor carries the steps out.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/layout.h"
-#include "core/matrix_view.h"
+#include "core/plan_tensor.h"
 #include "core/rule_info.h"
 #include "helpers/settings.h"
 
@@ -20,48 +20,6 @@ class Executor;
 struct StepInputs;
 
 using HyperRow = std::array<double, max_hypers>;
-
-// One state buffer of one tensor.
-struct Slot {
-  std::string name;
-  Layout layout;
-  Initial initial;
-  int rule_slot;   // index in RuleInfo::slots, or one of the two below
-  int dimension;   // of a matrix slot, and its block
-  std::int64_t block;
-  void* data = nullptr;
-};
-constexpr int slow_params_slot = -1;
-constexpr int slow_momentum_slot = -2;
-
-struct ElementBuffer {
-  void* data;
-  DType dtype;
-};
-
-struct PlanTensor {
-  Layout param;  // the gradient and per-element states have its shape
-  DType grad_dtype;
-  int group;
-  void* param_data;
-  void* grad_data;    // null: no gradient, the tensor is left alone
-  bool standalone;    // of a plan for helpers alone: the parameter or the gradient may be absent
-  std::vector<Slot> slots;
-  std::array<std::int32_t, max_slots> first_slot;  // of each of the rule's slots; -1: the tensor has none
-  MatrixView view;                                 // of a matrix rule
-
-  std::vector<void*> inputs;  // of the rule's input slots, stored as the gradient is; null: not given
-
-  bool present() const { return (grad_data != nullptr || standalone) && param.extent.count > 0; }
-  // The buffer of a slot (a matrix slot: of that dimension and block); null if the tensor has none.
-  const Slot* find(int rule_slot, int dimension = 0, std::int64_t block = 0) const;
-  // The buffer of a rule's slot that its passes take element by element in this tensor; data is null otherwise.
-  ElementBuffer element_buffer(const RuleInfo& rule, int rule_slot) const;
-  // The state slot of a rule with one value per row or tensor; null otherwise.
-  const Slot* unit_state(const RuleInfo& rule, int rule_slot) const;
-  // Lookahead's slow weights: the rule's own or the helper's; null: none.
-  const Slot* slow_params(const RuleInfo& rule) const;
-};
 
 struct PlanDescription {
   int rule;
@@ -92,14 +50,14 @@ class Plan {
   bool in_double() const { return in_double_; }  // the arithmetic of the step
 
   // What a step has to do besides the rule's passes.
-  bool needs_moments() const;        // of the gradient (and the parameter), before the rule
+  bool needs_moments() const;  // of the gradient (and the parameter), before the rule
   bool needs_param_moments() const;
   bool needs_second_moment() const;  // its sum after the update, before the update: stable weight decay
   bool needs_global_norm() const;    // of the mapped gradients: the rule's pre_norm or max_grad_norm
   bool maps_parameters() const;      // stable weight decay or norm loss
   bool maps_by_row() const;          // the maps differ from row to row
   bool looks_ahead() const;
-  bool inputs_given(int group) const;  // the rule has inputs, and they are bound
+  bool inputs_given(int group) const;            // the rule has inputs, and they are bound
   bool reduces(const PlanTensor& tensor) const;  // by the rule's passes, rather than by update
   std::int64_t unit_length(const PlanTensor& tensor, const Reduction& reduction) const;  // of what is summed together
   std::uint64_t bytes_per_step() const;
@@ -124,12 +82,9 @@ class Plan {
   };
 
   Executor& ready();  // the executor, after checking that everything is bound
-  bool any_group(bool (*wants)(const GroupOptions&)) const;
+  bool any_group(bool (GroupOptions::*wants)() const) const;
   void check_rule_accepts(const GroupOptions& options) const;
-  MatrixView view_of(const PlanTensor& tensor, const HyperRow& hypers) const;
   void check_view(std::size_t index, const PlanTensor& tensor) const;
-  void make_slots(PlanTensor& tensor, DType state_dtype) const;
-  std::uint64_t pass_bytes(const PlanTensor& tensor, const Pass& pass) const;
   std::string what(const Interval& interval) const;
   bool is_bound(void* const* params, void* const* grads, void* const* states) const;
   void check_pointer(const void* data, const Layout& layout, DType dtype, const Interval& where) const;
@@ -159,5 +114,8 @@ class Plan {
 
 // Checks one row of hyper-parameters against the schema; throws naming rule, group, field, value and what is allowed.
 void check_hypers(const RuleInfo& rule, int group, const HyperRow& hypers);
+
+// Those of a new plan that is given none.
+HyperRow default_hypers(const RuleInfo& rule);
 
 }  // namespace optim

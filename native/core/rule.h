@@ -252,9 +252,10 @@ constexpr AlternatingSlots alternation() {
   }
 }
 
-// Whether a pass may leave slot I unwritten: the caller's, and the one that rests.
+// Whether a pass may leave slot I unwritten: the caller's, one that keeps its value, and the one that rests.
 template <class Rule, int I>
-constexpr bool is_read_only = SlotsOf<Rule>::template role<I>() == Role::input || I == alternation<Rule>().resting;
+constexpr bool is_read_only = SlotsOf<Rule>::template role<I>() == Role::input || SlotsOf<Rule>::template role<I>() == Role::fixed ||
+                              I == alternation<Rule>().resting;
 template <class Rule>
 constexpr Pass update_pass = detail::UpdatePass<Rule>::value;
 

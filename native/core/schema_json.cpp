@@ -1,6 +1,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/cost.h"
 #include "core/registry.h"
 #include "core/schedule_registry.h"
 
@@ -33,7 +34,7 @@ Json hyper_json(const HyperInfo& hyper, const std::vector<HyperInfo>& all, bool 
 Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
   static const char* const shapes[] = {"param", "copy", "row", "unit", "tensor", "scalar", "matrix"};
   static const char* const initials[] = {"zero", "param", "identity", "unit"};
-  static const char* const roles[] = {"none", "first_moment", "second_moment", "slow_params"};
+  static const char* const roles[] = {"none", "first_moment", "second_moment", "fixed", "slow_params"};
   Json words = Json::array();
   for (int v = 0; v < Range::max_words && slot.values != 0; ++v) {
     if ((slot.values >> v & 1u) != 0) words.push_back(rule.hypers[slot.when].range.words[v]);
@@ -45,6 +46,13 @@ Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
           {"when", slot.when < 0 ? Json(nullptr) : Json(rule.hypers[slot.when].name)},
           {"when_words", words},
           {"doc", slot.doc}};
+}
+
+Json cost_json(const DefaultCost& cost) {
+  return {{"vector", cost.vector},
+          {"matrix", cost.matrix},
+          {"vector_state", cost.vector_state},
+          {"matrix_state", cost.matrix_state}};
 }
 
 Json rule_json(const RuleInfo& rule) {
@@ -60,9 +68,11 @@ Json rule_json(const RuleInfo& rule) {
       slots.push_back(slot_json(slot, rule));
     }
   }
-  return {{"name", rule.name},   {"title", rule.title},     {"paper", rule.paper},
-          {"url", rule.url},     {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
-          {"needs", needs}, {"hypers", hypers},        {"slots", slots}};
+  return {{"name", rule.name},       {"title", rule.title},
+          {"paper", rule.paper},     {"url", rule.url},
+          {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
+          {"needs", needs},          {"cost", cost_json(default_cost(rule))},
+          {"hypers", hypers},        {"slots", slots}};
 }
 
 Json schedule_json(const ScheduleInfo& schedule) {

@@ -26,6 +26,7 @@ enum class Role {
   none,
   first_moment,   // Lookahead pulls it back
   second_moment,  // stable weight decay averages it; advanced by update or gather
+  fixed,          // keeps its initial value: no pass writes it
   slow_params,    // Lookahead's slow weights, of a rule that has its own; no pass of the rule touches them
   input,          // no state: a further buffer of the caller (a Hessian diagonal), read only, that may be absent
 };

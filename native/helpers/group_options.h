@@ -1,6 +1,7 @@
-// What a parameter group asks of the gradient and of the helpers before the rule sees it: the helpers of the plan, and what the
-// hyper-parameters of its rule switch on (block G of the specification, and the components of Ranger and Ranger21). Listing a tag
-// is all a rule does to offer it. A helper that the plan switches on takes the place of the rule's own.
+// What a parameter group asks of the gradient and of the helpers before the rule sees it: the helpers of the plan, and
+// what the hyper-parameters of its rule switch on (block G of the specification, and the components of Ranger and
+// Ranger21). Listing a tag is all a rule does to offer it. A helper that the plan switches on takes the place of the
+// rule's own.
 #pragma once
 
 #include "core/config.h"
@@ -14,7 +15,7 @@ struct GroupOptions {
   double l2;        // coupled weight decay
   bool centralize;  // after the helpers: use_gc
   bool centralize_conv_only;
-  bool pre_norm;    // divide by (global norm + eps)
+  bool pre_norm;  // divide by (global norm + eps)
   double pre_norm_eps;
   double max_grad_norm;  // 0: not limited
   bool adanorm;
@@ -22,6 +23,23 @@ struct GroupOptions {
   double beta2;
   bool fixed_stable_decay;  // stable weight decay is not multiplied by the learning rate
   HelperSettings helpers;
+
+  // What a step has to do besides the rule's passes, as Plan says of all groups.
+  bool needs_param_moments() const {
+    return helpers.agc_clip_val > 0 || helpers.norm_loss_factor > 0 || (adanorm && l2 != 0);
+  }
+  bool needs_global_norm() const { return pre_norm || max_grad_norm > 0; }
+  bool needs_moments() const {
+    return needs_param_moments() || needs_global_norm() || centralize || adanorm || helpers.skip_nonfinite ||
+           helpers.clip_norm > 0 || helpers.centralize || helpers.normalize;
+  }
+  bool needs_second_moment() const { return helpers.stable_weight_decay > 0; }
+  bool maps_parameters() const { return helpers.stable_weight_decay > 0 || helpers.norm_loss_factor > 0; }
+  bool maps_by_row() const {
+    return centralize || helpers.agc_clip_val > 0 || helpers.centralize || helpers.norm_loss_factor > 0 ||
+           (helpers.normalize && helpers.normalize_channels);
+  }
+  bool looks_ahead() const { return helpers.lookahead_k > 0; }
 };
 
 // stable: the rule's own decoupled weight decay is the stable one.

@@ -10,7 +10,7 @@ namespace optim::rules {
 inline namespace madgrad_tags {
 OPTIM_SLOT(grad_sum_sq, param, zero, none, "Sum of lr sqrt(t) times the squared gradient.");
 OPTIM_SLOT(s, param, zero, none, "Sum of lr sqrt(t) times the gradient.");
-OPTIM_SLOT(x0, param, param, none, "Parameter before the first step.");
+OPTIM_SLOT(x0, param, param, fixed, "Parameter before the first step.");
 }  // namespace madgrad_tags
 
 struct madgrad {

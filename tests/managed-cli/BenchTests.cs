@@ -49,6 +49,11 @@ public sealed class BenchTests
                 double bytes = row.GetProperty("bytes_per_element").GetDouble(),
                     seconds = row.GetProperty("seconds").GetDouble();
                 Assert.InRange(bytes, 6, 100);
+                double costLine = row.GetProperty("cost_line").GetDouble();
+                if (dtype == "f32")
+                {
+                    Assert.Equal(4 * costLine, bytes, 0.05); // rows of 64 elements: their numbers count a little more
+                }
                 Assert.Equal(bytes * 65536 / seconds / 1e9, row.GetProperty("gb_per_s").GetDouble(), 1e-6);
                 Assert.InRange(row.GetProperty("fraction").GetDouble(), 1e-6, 1000);
             }

@@ -41,13 +41,20 @@ public sealed class CommandLineTests
                 var run = CommandLine.Run("info", rule.Name);
                 Assert.Equal(0, run.Code);
                 Assert.Contains(rule.Paper, run.Output, StringComparison.Ordinal);
-            Assert.Contains(rule.Url, run.Output, StringComparison.Ordinal);
+                Assert.Contains(rule.Url, run.Output, StringComparison.Ordinal);
+                Assert.Contains($" {Short(rule.Cost.Matrix)} ", Line(run, "Moves"), StringComparison.Ordinal);
+                Assert.Contains($" {Short(rule.Cost.MatrixState)} ", Line(run, "Keeps"), StringComparison.Ordinal);
                 Assert.All(
                     rule.Hypers,
                     hyper => Assert.Contains($" {hyper.Name} ", run.Output, StringComparison.Ordinal));
                 Assert.All(rule.Slots, slot => Assert.Contains($" {slot.Name} ", run.Output, StringComparison.Ordinal));
             }
         );
+
+    private static string Line(CommandLine run, string start) =>
+        Assert.Single(run.Output.Split('\n'), line => line.StartsWith(start, StringComparison.Ordinal));
+
+    private static string Short(double value) => Output.NumberText.Short(value);
 
     [Fact]
     public void List_and_info_have_every_schedule()

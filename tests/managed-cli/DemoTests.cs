@@ -65,7 +65,7 @@ public sealed class DemoTests
             using var engine = new Engine();
             var plan = TrainingPlan.Create(epochs: 1, seed);
             RuleSchema rule = Catalogue.Rules.First(rule => rule.Needs.Count == 0);
-            return [.. Trainer.Train(plan, rule, DemoHypers.Load().For(rule), engine, engine, new Silent()).Losses];
+            return [.. Trainer.Train(plan, rule, DemoHypers.Load().For(rule, plan.Steps), engine, engine, new Silent()).Losses];
         }
 
         Assert.Equal(Losses(1), Losses(1));
@@ -81,7 +81,7 @@ public sealed class DemoTests
             Catalogue.Rules,
             rule =>
                 Assert.All(
-                    table.For(rule),
+                    table.For(rule, steps: 100),
                     hyper => Assert.True(rule.Hypers[rule.IndexOf(hyper.Key)].Allows(hyper.Value))));
     }
 

@@ -38,10 +38,14 @@ Rule parse_rule(const json& j) {
   r.summary = j.at("summary").get<std::string>();
   r.shape = j.at("shape").get<std::string>();
   r.needs = j.at("needs").get<std::vector<std::string>>();
+  const json& cost = j.at("cost");
+  r.cost = {cost.at("vector").get<double>(), cost.at("matrix").get<double>(), cost.at("vector_state").get<double>(),
+            cost.at("matrix_state").get<double>()};
   for (const json& hyper : j.at("hypers")) r.hypers.push_back(parse_hyper(hyper));
   for (const json& slot : j.at("slots")) {
     r.slots.push_back({slot.at("name").get<std::string>(), slot.at("shape").get<std::string>(),
-                       slot.at("role").get<std::string>(), !slot.at("when").is_null(), slot.at("doc").get<std::string>()});
+                       slot.at("role").get<std::string>(), !slot.at("when").is_null(),
+                       slot.at("doc").get<std::string>()});
   }
   return r;
 }

@@ -16,7 +16,7 @@ struct Hyper {
   bool maximum_open = false;
   std::string kind;  // real, integer, boolean, word
   std::vector<std::string> words;
-  std::string like;  // the hyper whose value in a new plan 0 stands for; empty: 0 is 0
+  std::string like;       // the hyper whose value in a new plan 0 stands for; empty: 0 is 0
   bool variadic = false;  // the rest of a row of values
   std::string doc;
 };
@@ -29,6 +29,11 @@ struct Slot {
   std::string doc;
 };
 
+// Floats per element with default hyper-parameters, of the tensors that optim_schema_json names.
+struct Cost {
+  double vector = 0, matrix = 0, vector_state = 0, matrix_state = 0;
+};
+
 struct Rule {
   std::string name;
   std::string title;
@@ -37,6 +42,7 @@ struct Rule {
   std::string summary;
   std::string shape;  // elementwise, reduced, matrix
   std::vector<std::string> needs;
+  Cost cost;
   std::vector<Hyper> hypers;
   std::vector<Slot> slots;
 

@@ -75,10 +75,34 @@ TEST(Catalogue, SlotsOfPlansAreThoseOfTheSchema) {
   }
 }
 
+// The cost line of the schema is what a plan of such a tensor says of itself.
+TEST(Catalogue, CostIsThatOfPlans) {
+  Engine engine;
+  for (const Rule& rule : rules()) {
+    const std::pair<Shape, std::pair<double, double>> tensors[] = {
+        {{256}, {rule.cost.vector, rule.cost.vector_state}}, {{256, 256}, {rule.cost.matrix, rule.cost.matrix_state}}};
+    for (const auto& [shape, cost] : tensors) {
+      SCOPED_TRACE(rule.name + " " + std::to_string(shape.size()));
+      Session session(engine, {rule.name, {{shape}}, {rule.defaults()}});
+      session.start();
+      const double bytes = 4.0 * static_cast<double>(session.param_buffer(0).count());
+      uint64_t moved = 0;
+      check(optim_plan_bytes_per_step(session.plan(), &moved));
+      EXPECT_EQ(static_cast<double>(moved) / bytes, cost.first);
+      double kept = 0;
+      for (size_t i = 0; i < session.slots(0).size(); ++i)
+        kept += static_cast<double>(session.state_buffer(0, i).bytes().size());
+      EXPECT_EQ(kept / bytes, cost.second);
+      EXPECT_GE(cost.first, 3) << "a step reads parameter and gradient, and writes the parameter";
+    }
+  }
+}
+
 TEST(Catalogue, StatesOfHelpersFollowThoseOfTheRule) {
   Engine engine;
   for (const Rule& rule : rules()) {
-    const bool own_slow_params = std::any_of(rule.slots.begin(), rule.slots.end(), [](const Slot& s) { return s.role == "slow_params"; });
+    const bool own_slow_params =
+        std::any_of(rule.slots.begin(), rule.slots.end(), [](const Slot& s) { return s.role == "slow_params"; });
     if (own_slow_params) continue;  // the helper then uses the rule's
     SCOPED_TRACE(rule.name);
     PlanSpec spec{rule.name, {{{4, 3}}}, {variants(rule)[1].hypers}};

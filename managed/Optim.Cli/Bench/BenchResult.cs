@@ -1,6 +1,8 @@
 namespace Optim.Cli.Bench;
 
 /// <summary>One line of the result.</summary>
+/// <param name="CostLine">Floats that a step moves for each parameter by the schema: of vectors or of matrices, with default
+/// hyper-parameters and no helpers.</param>
 /// <param name="BytesPerElement">Bytes that the step must read and write for each parameter.</param>
 /// <param name="Seconds">Median time of a step.</param>
 /// <param name="GbPerS">Those bytes in that time, in units of 10^9 bytes a second.</param>
@@ -12,6 +14,7 @@ internal sealed record BenchResult(
     string Dtype,
     long Elements,
     int Tensors,
+    double CostLine,
     double BytesPerElement,
     double Seconds,
     double GbPerS,

@@ -57,6 +57,7 @@ internal static class RuleBenchmark
             settings.DType,
             settings.Elements,
             settings.Tensors,
+            settings.Shape.Length > 1 ? rule.Cost.Matrix : rule.Cost.Vector,
             (double)optimizer.BytesPerStep / settings.Elements,
             step,
             rate / 1e9,

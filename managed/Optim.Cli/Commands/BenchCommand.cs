@@ -126,7 +126,7 @@ internal static class BenchCommand
     private static void WriteTable(IAnsiConsole console, List<BenchResult> results)
     {
         var table = new Table().Border(TableBorder.Rounded).AddColumn("Rule");
-        foreach (string column in new[] { "Bytes/element", "Step", "GB/s", "Bandwidth GB/s", "Fraction" })
+        foreach (string column in new[] { "Cost line", "Bytes/element", "Step", "GB/s", "Bandwidth GB/s", "Fraction" })
         {
             table.AddColumn(new TableColumn(column).RightAligned());
         }
@@ -135,6 +135,7 @@ internal static class BenchCommand
             table.AddRow(
                 Cells.Of(
                     result.Rule,
+                    NumberText.Short(result.CostLine),
                     NumberText.Short(result.BytesPerElement),
                     NumberText.Duration(result.Seconds),
                     NumberText.Significant(result.GbPerS),

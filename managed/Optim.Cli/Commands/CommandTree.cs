@@ -22,6 +22,7 @@ internal static class CommandTree
         root.Subcommands.Add(InfoCommand.Create(console));
         root.Subcommands.Add(ScheduleCommand.Create(console));
         root.Subcommands.Add(DemoCommand.Create(console));
+        root.Subcommands.Add(PlotCommand.Create(console));
         root.Subcommands.Add(ReplayCommand.Create(console));
         root.Subcommands.Add(BenchCommand.Create(console));
         return root;

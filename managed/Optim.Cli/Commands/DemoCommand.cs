@@ -62,7 +62,7 @@ internal static class DemoCommand
         var table = DemoHypers.Load();
         (RuleSchema Rule, IReadOnlyDictionary<string, double> Hypers)[] optimizers =
         [
-            .. Selected(names).Select(rule => (rule, table.For(rule))),
+            .. Selected(names).Select(rule => (rule, table.For(rule, plan.Steps))),
         ];
 
         // A network this small is stepped fastest by one thread.

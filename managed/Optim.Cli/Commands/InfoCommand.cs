@@ -44,18 +44,8 @@ internal static class InfoCommand
             console,
             "Needs",
             rule.Needs.Count == 0 ? "gradients only" : "gradients and " + string.Join(", ", rule.Needs));
-        using (var engine = new Engine())
-        {
-            if (RuleCost.Of(engine, rule) is { } cost)
-            {
-                WriteField(
-                    console,
-                    "Cost",
-                    $"{NumberText.Short(cost.StateBytes)} bytes of state and {NumberText.Short(cost.StepBytes)} "
-                        + "bytes moved a step for each parameter (float32, one 256 x 256 tensor, defaults)"
-                );
-            }
-        }
+        WriteField(console, "Moves", Floats(rule.Cost.Vector, rule.Cost.Matrix) + " read and written a step");
+        WriteField(console, "Keeps", Floats(rule.Cost.VectorState, rule.Cost.MatrixState) + " of state");
 
         WriteHypers(console, rule.Hypers);
         var slots = new Table()
@@ -78,6 +68,15 @@ internal static class InfoCommand
 
         WriteField(console, "Helpers", "all can be switched on: " + string.Join(", ", HelperSwitches.Names));
         return ExitCode.Done;
+    }
+
+    // Of the two tensors of the schema's cost line, unless they cost the same.
+    private static string Floats(double vector, double matrix)
+    {
+        string ofVector = NumberText.Short(vector), ofMatrix = NumberText.Short(matrix);
+        return ofVector == ofMatrix
+            ? $"{ofVector} floats a parameter (defaults)"
+            : $"{ofVector} floats a parameter of a vector of 256, {ofMatrix} of a 256 x 256 matrix (defaults)";
     }
 
     private static void WriteHypers(IAnsiConsole console, IReadOnlyList<HyperSchema> hypers)

@@ -16,29 +16,27 @@ internal static class ListCommand
 
     private static int Run(IAnsiConsole console)
     {
-        using var engine = new Engine();
         var table = new Table().Border(TableBorder.Rounded);
         table.AddColumns("Name", "Optimizer", "Shape");
-        table.AddColumn(new TableColumn("State B/param").RightAligned());
-        table.AddColumn(new TableColumn("Step B/param").RightAligned());
+        table.AddColumn(new TableColumn("State floats").RightAligned());
+        table.AddColumn(new TableColumn("Step floats").RightAligned());
         table.AddColumns("Needs", "Paper");
         foreach (RuleSchema rule in Catalogue.Rules)
         {
-            RuleCost? cost = RuleCost.Of(engine, rule);
             table.AddRow(
                 Cells.Of(
                     rule.Name,
                     rule.Title,
                     Cells.Word(rule.Shape),
-                    cost is null ? "-" : NumberText.Short(cost.StateBytes),
-                    cost is null ? "-" : NumberText.Short(cost.StepBytes),
+                    NumberText.Short(rule.Cost.MatrixState),
+                    NumberText.Short(rule.Cost.Matrix),
                     string.Join(", ", rule.Needs),
                     rule.Url));
         }
         console.Write(table);
         console.WriteLine(
             $"{Catalogue.Rules.Count} rules, library {Catalogue.LibraryVersion}; 'optim info NAME' tells more. "
-                + "Bytes: float32, one 256 x 256 tensor, default hyper-parameters.");
+                + "Floats a parameter: of a 256 x 256 tensor with default hyper-parameters.");
         WriteSchedules(console);
         return ExitCode.Done;
     }

@@ -22,16 +22,17 @@ internal sealed class DemoHypers
         return new DemoHypers(JsonSerializer.Deserialize<Table>(json, JsonSerializerOptions.Web)!);
     }
 
-    /// <summary>The values that differ from the rule's defaults; for a rule without an entry, the generic ones that it
-    /// knows.</summary>
-    public IReadOnlyDictionary<string, double> For(RuleSchema rule)
+    /// <summary>The values that differ from the rule's defaults in a training of so many steps; for a rule without an entry,
+    /// the generic ones that it knows.</summary>
+    public IReadOnlyDictionary<string, double> For(RuleSchema rule, int steps)
     {
         IEnumerable<KeyValuePair<string, JsonElement>> values = _table.Rules.TryGetValue(rule.Name, out var own)
             ? own
             : _table.Generic.Where(value => rule.Hypers.Any(hyper => hyper.Name == value.Key));
-        return values.ToDictionary(
+        Dictionary<string, double> hypers = values.ToDictionary(
             value => value.Key,
             value => rule.Hypers[rule.IndexOf(value.Key)].Parse(value.Value.ToString()));
+        return RunLength.AddTo(hypers, rule, steps);
     }
 
     private sealed record Table(

@@ -18,7 +18,7 @@ public static class Catalogue
     /// <summary>Version of the native library, "major.minor.patch".</summary>
     public static unsafe string LibraryVersion => NativeText.Read(NativeMethods.Version());
 
-    /// <summary>The rule of a name.</summary>
+    /// <summary>The rule of a name, in any usual spelling: "adamw", "AdamW" and "adam_w" are one.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public static RuleSchema Find(string name)
     {
@@ -31,14 +31,14 @@ public static class Catalogue
             );
     }
 
-    /// <summary>The rule of a name, if there is one.</summary>
+    /// <summary>The rule of a name, in any usual spelling, if there is one.</summary>
     public static bool TryFind(string? name, [NotNullWhen(true)] out RuleSchema? rule)
     {
-        rule = Rules.FirstOrDefault(r => r.Name == name);
+        rule = Rules.FirstOrDefault(r => Spelling.Equal(r.Name, name) || Spelling.Equal(r.Title, name));
         return rule is not null;
     }
 
-    /// <summary>The schedule of a name, in upper or lower case.</summary>
+    /// <summary>The schedule of a name, in any usual spelling.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public static ScheduleSchema FindSchedule(string name)
     {
@@ -51,10 +51,10 @@ public static class Catalogue
             );
     }
 
-    /// <summary>The schedule of a name, in upper or lower case, if there is one.</summary>
+    /// <summary>The schedule of a name, in any usual spelling, if there is one.</summary>
     public static bool TryFindSchedule(string? name, [NotNullWhen(true)] out ScheduleSchema? schedule)
     {
-        schedule = Schedules.FirstOrDefault(s => s.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+        schedule = Schedules.FirstOrDefault(s => Spelling.Equal(s.Name, name) || Spelling.Equal(s.Title, name));
         return schedule is not null;
     }
 

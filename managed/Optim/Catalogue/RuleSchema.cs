@@ -24,6 +24,9 @@ public sealed record RuleSchema
     /// <summary>Inputs it needs besides gradients, such as "hessian".</summary>
     public required IReadOnlyList<string> Needs { get; init; }
 
+    /// <summary>What a step moves and what is kept.</summary>
+    public required StepCost Cost { get; init; }
+
     /// <summary>Its hyper-parameters, in the order of rows of values.</summary>
     public required IReadOnlyList<HyperSchema> Hypers { get; init; }
 

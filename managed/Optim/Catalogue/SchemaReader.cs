@@ -47,9 +47,18 @@ internal static class SchemaReader
             Summary = Text(rule, "summary"),
             Shape = Word<RuleShape>(rule, "shape"),
             Needs = Texts(rule, "needs"),
+            Cost = ReadCost(rule.GetProperty("cost")),
             Hypers = [.. Items(rule, "hypers").Select(ReadHyper)],
             Slots = [.. Items(rule, "slots").Select(ReadSlot)],
         };
+
+    private static StepCost ReadCost(JsonElement cost) =>
+        new(
+            cost.GetProperty("vector").GetDouble(),
+            cost.GetProperty("matrix").GetDouble(),
+            cost.GetProperty("vector_state").GetDouble(),
+            cost.GetProperty("matrix_state").GetDouble()
+        );
 
     private static HyperSchema ReadHyper(JsonElement hyper) =>
         new()

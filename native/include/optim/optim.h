@@ -65,12 +65,15 @@ OPTIM_API const char* optim_version(void);
 /* The schema of every rule and schedule as one JSON document, static storage: an object {"format": "optim-schema-1",
  * "rules": [...], "schedules": [...]}.
  * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs),
- * hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
+ * cost {vector, matrix, vector_state, matrix_state}, hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
  * variadic, like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}]
  * in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
  * "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a hyper-parameter
  * that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when` is not 0, or is one of
- * when_words if there are any.
+ * when_words if there are any. cost counts floats for each element of a tensor, with F32 storage, default hyper-parameters, no
+ * helpers and inputs bound: what a step reads and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of a
+ * vector of 256 elements, which reduced rules may step in one pass, and of a matrix of 256 x 256, which they step in two. What
+ * happens every k steps counts a k-th; matrix slots count wholly, as if recomputed at each step.
  * A schedule has: name, title, paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more
  * values of it. */
 OPTIM_API const char* optim_schema_json(void);
