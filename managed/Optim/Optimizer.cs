@@ -94,6 +94,19 @@ public abstract unsafe class Optimizer : IDisposable
         }
     }
 
+    /// <summary>What became of the matrix roots that its steps have taken; all 0 for a rule without. A root that was skipped
+    /// kept its former value. Waits for the device.</summary>
+    public RootCounts RootCounts
+    {
+        get
+        {
+            CheckOpen();
+            var counts = stackalloc ulong[Native.ROOT_COUNTS];
+            NativeStatus.Check(NativeMethods.PlanRootCounts(_plan, counts));
+            return RootCounts.Read(counts);
+        }
+    }
+
     /// <summary>Makes an optimizer of any rule of the catalogue with one group.</summary>
     /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd" for
     /// adam with ams_bound or adam_debias on.</param>
