@@ -2,18 +2,20 @@ using Optim.Interop;
 
 namespace Optim;
 
-/// <summary>Inverse roots of symmetric positive semidefinite matrices, many of any sizes at once, as the Shampoo family takes
-/// them of its statistics.</summary>
+/// <summary>Inverse roots of symmetric positive semidefinite matrices, many of any sizes at once, as the Shampoo
+/// family takes them of its statistics.</summary>
 public static unsafe class MatrixRoots
 {
-    /// <summary>roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], by an eigendecomposition in double (Golub &amp; Van Loan,
-    /// Matrix Computations, section 8.3). Nothing is ever NaN. Waits for the device.</summary>
+    /// <summary>roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], by an eigendecomposition in double (Golub &amp;
+    /// Van Loan, Matrix Computations, section 8.3). Nothing is ever NaN. Waits for the device.</summary>
     /// <param name="engine">The engine to compute on.</param>
-    /// <param name="matrices">Square matrices of at most 8192 rows, row-major, Float32 or Float64; they do not change.</param>
-    /// <param name="roots">Where the roots go, roots[i] of the shape and type of matrices[i], apart from all else.</param>
+    /// <param name="matrices">Square matrices of at most 8192 rows, row-major, Float32 or Float64; they do not
+    /// change.</param>
+    /// <param name="roots">Where the roots go, roots[i] of the shape and type of matrices[i], apart from all
+    /// else.</param>
     /// <param name="p">The root, 1 to 16.</param>
-    /// <param name="ridgeEpsilon">Negative eigenvalues are raised to 0, and this times the largest one is added to all; 0 = they
-    /// are raised to the rounding error instead.</param>
+    /// <param name="ridgeEpsilon">Negative eigenvalues are raised to 0, and this times the largest one is added to all;
+    /// 0 = they are raised to the rounding error instead.</param>
     /// <returns>How many matrices had no root, or a negative eigenvalue.</returns>
     public static RootCounts Inverse(
         Engine engine,
@@ -43,8 +45,9 @@ public static unsafe class MatrixRoots
         return RootCounts.Read(numbers);
     }
 
-    /// <summary>The same by the coupled Newton iteration (Guo &amp; Higham 2006), which needs products only and no ridge. It
-    /// converges for matrices of moderate condition, in about ln(condition) + 6 iterations. Waits for the device.</summary>
+    /// <summary>The same by the coupled Newton iteration (Guo &amp; Higham 2006), which needs products only and no ridge.
+    /// It converges for matrices of moderate condition, in about ln(condition) + 6 iterations. Waits for the
+    /// device.</summary>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="matrices">As for <see cref="Inverse"/>.</param>
     /// <param name="roots">As for <see cref="Inverse"/>; one whose matrix has no root is left as it was.</param>

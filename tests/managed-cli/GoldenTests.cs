@@ -46,12 +46,25 @@ public sealed class GoldenTests
     [Fact]
     public void Cuda_sources_under_simt_in_float32() => Compare(Replay("cuda", "f32", Simt()), float64: false);
 
-    private static Dictionary<string, TensorSet> Replay(string device, string dtype, string? library, string? folder = null)
+    private static Dictionary<string, TensorSet> Replay(
+        string device,
+        string dtype,
+        string? library,
+        string? folder = null)
     {
         using var scratch = new Scratch();
         var start = new ProcessStartInfo(
             "dotnet",
-            [typeof(Program).Assembly.Location, "replay", folder ?? Golden, scratch.Folder, "--device", device, "--dtype", dtype]
+            [
+                typeof(Program).Assembly.Location,
+                "replay",
+                folder ?? Golden,
+                scratch.Folder,
+                "--device",
+                device,
+                "--dtype",
+                dtype,
+            ]
         )
         {
             RedirectStandardOutput = true,

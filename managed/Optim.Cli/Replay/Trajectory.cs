@@ -103,6 +103,6 @@ internal static class Trajectory
             "zero" => new double[golden.Values(name).Length],
             "param" => golden.Values(TensorName.Of("param", parameter, "init")),
             _ => throw new FormatException(
-                $"{golden.Name}: {name} is left out by {slot.When}; its initial value '{slot.Initial}' cannot be written"),
+                $"{golden.Name}: {slot.When} leaves out {name}; its initial value '{slot.Initial}' cannot be written"),
         };
 }

@@ -1,7 +1,7 @@
 namespace Optim.Tests.Support;
 
-/// <summary>A few parameters with gradients, and the inputs that a rule needs, that depend only on the step, so that equal histories are equal to the
-/// bit.</summary>
+/// <summary>A few parameters with gradients, and the inputs that a rule needs, that depend only on the step, so that
+/// equal histories are equal to the bit.</summary>
 internal sealed class Model : IDisposable
 {
     private static readonly long[][] s_shapes =
