@@ -75,7 +75,8 @@ internal sealed unsafe class InputBinding
         {
             throw new ObjectDisposedException(
                 nameof(Tensor),
-                $"The input \"{name}\" of parameter {ParameterList.Key(_parameters, index)} was disposed; the step needs it."
+                $"The input \"{name}\" of parameter {ParameterList.Key(_parameters, index)} was disposed; "
+                    + "the step needs it."
             );
         }
 

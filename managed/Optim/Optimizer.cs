@@ -94,9 +94,22 @@ public abstract unsafe class Optimizer : IDisposable
         }
     }
 
+    /// <summary>What became of the matrix roots that its steps have taken; all 0 for a rule without. A root that was
+    /// skipped kept its former value. Waits for the device.</summary>
+    public RootCounts RootCounts
+    {
+        get
+        {
+            CheckOpen();
+            var counts = stackalloc ulong[Native.ROOT_COUNTS];
+            NativeStatus.Check(NativeMethods.PlanRootCounts(_plan, counts));
+            return RootCounts.Read(counts);
+        }
+    }
+
     /// <summary>Makes an optimizer of any rule of the catalogue with one group.</summary>
-    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd" for
-    /// adam with ams_bound or adam_debias on.</param>
+    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd"
+    /// for adam with ams_bound or adam_debias on.</param>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="parameters">What to optimize.</param>
     /// <param name="hypers">Values by the names of the rule's schema; those not named take their defaults.</param>
@@ -112,8 +125,8 @@ public abstract unsafe class Optimizer : IDisposable
     ) => Create(name, engine, [new ParameterGroup(parameters, hypers)], helpers, storage);
 
     /// <summary>Makes an optimizer of any rule of the catalogue with several groups.</summary>
-    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd" for
-    /// adam with ams_bound or adam_debias on.</param>
+    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd"
+    /// for adam with ams_bound or adam_debias on.</param>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="groups">What to optimize, with values of its own for each group.</param>
     /// <param name="helpers">Helpers to switch on.</param>

@@ -1,9 +1,9 @@
 namespace Optim;
 
-/// <summary>What a rule takes of a parameter besides its gradient, by name (<see cref="RuleSchema.Needs"/>), such as the
-/// "hessian" of AdaHessian: <c>parameter.Inputs["hessian"] = estimate;</c></summary>
-/// <remarks>Inputs have the shape and strides of the parameter and the storage type of its gradient, and steps never change
-/// them. They are used as they are: a gradient scaler does not divide them.</remarks>
+/// <summary>What a rule takes of a parameter besides its gradient, by name (<see cref="RuleSchema.Needs"/>), such as
+/// the "hessian" of AdaHessian: <c>parameter.Inputs["hessian"] = estimate;</c></summary>
+/// <remarks>Inputs have the shape and strides of the parameter and the storage type of its gradient, and steps never
+/// change them. They are used as they are: a gradient scaler does not divide them.</remarks>
 public sealed class ParameterInputs
 {
     private readonly Parameter _parameter;
@@ -11,10 +11,11 @@ public sealed class ParameterInputs
 
     internal ParameterInputs(Parameter parameter) => _parameter = parameter;
 
-    /// <summary>The input that steps use from now on; null = it is not given, which a rule allows once all parameters of a
-    /// group that have a gradient have had it at one step.</summary>
+    /// <summary>The input that steps use from now on; null = it is not given, which a rule allows once all parameters
+    /// of a group that have a gradient have had it at one step.</summary>
     /// <param name="name">Its name in the schema of the rule; another one is refused by the optimizer.</param>
-    /// <exception cref="ArgumentException">The shape, the strides or the device is not that of the parameter.</exception>
+    /// <exception cref="ArgumentException">The shape, the strides or the device is not that of the
+    /// parameter.</exception>
     public Tensor? this[string name]
     {
         get

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace Optim;
 
-/// <summary>What a state dictionary says about itself: the rule, and per group the step counts and hyper-parameters; per
-/// parameter the name and shape.</summary>
+/// <summary>What a state dictionary says about itself: the rule, and per group the step counts and hyper-parameters;
+/// per parameter the name and shape.</summary>
 internal static class StateMetadata
 {
     public const string Format = "optim-state-1";

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace Optim.Cli.Tests;
 
@@ -29,6 +30,16 @@ internal sealed class GoldenTolerance
                 : Math.Max(4e-6, 10 * a.State) * size
             : Math.Max(2e-6, 4 * _setB[caseName]) * size;
         return error == 0 ? 0 : error / allowed;
+    }
+
+    /// <summary>The relative error that a root in float64 of a case may have, by the condition of its matrix (a ridge of
+    /// 1e-6 makes it 1e6 at most).</summary>
+    public static double OfRoot(TensorSet golden)
+    {
+        using var hypers = JsonDocument.Parse(golden.Metadata["hyperparameters"]);
+        double condition = hypers.RootElement.TryGetProperty("condition", out JsonElement value) ? value.GetDouble() : 0;
+        long rows = golden.Tensors.Values.Max(tensor => tensor.Shape.IsEmpty ? 1 : tensor.Shape[0]);
+        return 1e-9 + (100 * rows * 1.1e-16 * Math.Max(condition, 1e6));
     }
 
     /// <summary>||x - y|| / ||y||; 0 when they are equal.</summary>

@@ -48,6 +48,21 @@ public sealed class AllocationTests
         });
     }
 
+    [Theory]
+    [ClassData(typeof(RulesWithInputs))]
+    public void Following_inputs_that_come_and_go_allocates_nothing(string rule, string input)
+    {
+        using var model = new Model();
+        using var optimizer = Optimizer.Create(rule, model.Engine, [model.Parameters[0]]);
+        using var tensor = Tensor.Allocate(model.Engine, DType.Float32, model.Parameters[0].Value.Shape);
+        var inputs = model.Parameters[0].Inputs;
+        AssertNoAllocation(() =>
+        {
+            inputs[input] = inputs[input] is null ? tensor : null;
+            optimizer.Step();
+        });
+    }
+
     [Fact]
     public void Both_steps_of_sharpness_aware_minimization_allocate_nothing()
     {

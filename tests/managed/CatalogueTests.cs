@@ -1,3 +1,5 @@
+using Optim.Tests.Support;
+
 namespace Optim.Tests;
 
 public sealed class CatalogueTests
@@ -61,6 +63,68 @@ public sealed class CatalogueTests
         Assert.True(Catalogue.TryFind("adamw", out var rule));
         Assert.Equal("AdamW", rule.Title);
     }
+
+    [Fact]
+    public void Names_are_found_in_every_usual_spelling()
+    {
+        Assert.All(
+            Catalogue.Rules,
+            rule =>
+            {
+                foreach (var spelling in Spellings(rule.Name).Append(rule.Title))
+                {
+                    Assert.Same(rule, Catalogue.Find(spelling));
+                }
+            }
+        );
+        Assert.All(
+            Catalogue.Schedules,
+            schedule =>
+            {
+                foreach (var spelling in Spellings(schedule.Name).Append(schedule.Title))
+                {
+                    Assert.Same(schedule, Catalogue.FindSchedule(spelling));
+                }
+            }
+        );
+        Assert.Equal("adamw", Catalogue.Find("Adam_W").Name);
+    }
+
+    [Theory]
+    [InlineData("amsgrad", "adam", "ams_bound")]
+    [InlineData("AMSGrad", "adam", "ams_bound")]
+    [InlineData("adamd", "adam", "adam_debias")]
+    public void An_alias_is_a_rule_with_an_option_on(string alias, string rule, string option)
+    {
+        using var model = new Model();
+        using var optimizer = Optimizer.Create(
+            alias,
+            model.Engine,
+            model.Parameters,
+            new Dictionary<string, double> { ["lr"] = 0.5 }
+        );
+        var expected = optimizer.Rule.Hypers.ToDictionary(hyper => hyper.Name, hyper => hyper.Default);
+        (expected["lr"], expected[option]) = (0.5, 1);
+        Assert.Equal(rule, optimizer.RuleName);
+        Assert.Equal(expected, optimizer.Groups[0].Hypers);
+
+        using var given = Optimizer.Create(
+            alias,
+            model.Engine,
+            model.Parameters,
+            new Dictionary<string, double> { [option] = 0 }
+        );
+        Assert.Equal(0, given.Groups[0][option]); // what is given counts
+        Assert.False(Catalogue.TryFind(alias, out _));
+    }
+
+    private static IEnumerable<string> Spellings(string name) =>
+        [
+            name.ToUpperInvariant(),
+            name.Replace('_', '-'),
+            name.Replace('_', ' '),
+            name.Replace("_", "", StringComparison.Ordinal),
+        ];
 
     [Theory]
     [InlineData("0.25", 0.25)]

@@ -12,6 +12,7 @@ public sealed class GeneratedClassTests
     {
         var (optimizerType, optionsType) = Classes().Single(pair => RuleName(pair.Options) == rule);
         using var model = new Model();
+        model.GiveInputs(rule);
         using var optimizer = (Optimizer)
             Activator.CreateInstance(optimizerType, model.Engine, model.Parameters, null, null, null)!;
         Assert.True(optimizerType.IsSealed && optionsType.IsSealed);

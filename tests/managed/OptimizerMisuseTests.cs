@@ -68,15 +68,19 @@ public sealed class OptimizerMisuseTests
         using var model = new Model();
         using var optimizer = model.Optimizer(rule);
         var before = optimizer.Groups[0].Hypers;
-        foreach (var name in optimizer.Rule.Slots.Select(slot => slot.When).Where(name => name.Length > 0).Distinct())
+        foreach (var slot in optimizer.Rule.Slots.Where(slot => slot.When.Length > 0))
         {
-            var hyper = optimizer.Rule.Hypers[optimizer.Rule.IndexOf(name)];
-            var other = hyper.Default == 0 ? (hyper.Allows(0.5) ? 0.5 : 1) : 0;
+            var hyper = optimizer.Rule.Hypers[optimizer.Rule.IndexOf(slot.When)];
+            var other =
+                slot.WhenWords.Count > 0 ? OtherWord(hyper, slot.WhenWords)
+                : hyper.Default != 0 ? 0
+                : hyper.Allows(0.5) ? 0.5
+                : 1;
             AssertRefused<OptimException>(
-                [name],
+                [hyper.Name],
                 () =>
                 {
-                    optimizer.Groups[0][name] = other;
+                    optimizer.Groups[0][hyper.Name] = other;
                 }
             );
         }
@@ -302,6 +306,13 @@ public sealed class OptimizerMisuseTests
         var exception = Assert.Throws<OptimException>(() => Tensor.Allocate(engine, DType.Float32, 1L << 55));
         Assert.Equal(OptimStatus.OutOfMemory, exception.Status);
         Assert.NotEmpty(exception.Message);
+    }
+
+    /// <summary>A word among those if the default is not, or the other way round.</summary>
+    private static double OtherWord(HyperSchema hyper, IReadOnlyList<string> words)
+    {
+        var now = words.Contains(hyper.Words[(int)hyper.Default]);
+        return hyper.Parse(hyper.Words.First(word => words.Contains(word) != now));
     }
 
     private static Dictionary<string, double> Hypers(string name, double value) => new() { [name] = value };

@@ -1,7 +1,7 @@
 namespace Optim.Cli.Replay;
 
 /// <summary>Replays cases of direct inputs (in.*) and outputs (out.*) through the helpers that stand alone, loss
-/// scaling and the schedules.</summary>
+/// scaling, matrix roots and the schedules.</summary>
 internal static class DirectItems
 {
     private static readonly Dictionary<string, Action<DirectRun>> Table = new()
@@ -111,6 +111,7 @@ internal static class DirectItems
     public static string? Obstacle(GoldenCase golden) =>
         Table.ContainsKey(golden.Item)
         || LossScaleItems.Has(golden.Item)
+        || RootItems.Has(golden.Item)
         || Catalogue.TryFindSchedule(golden.Item, out _)
             ? null
             : $"the library has no '{golden.Item}' that stands alone";
@@ -119,8 +120,8 @@ internal static class DirectItems
     {
         if (!Table.TryGetValue(golden.Item, out Action<DirectRun>? replay))
         {
-            return LossScaleItems.Has(golden.Item)
-                ? LossScaleItems.Replay(golden, engine, dtype)
+            return LossScaleItems.Has(golden.Item) ? LossScaleItems.Replay(golden, engine, dtype)
+                : RootItems.Has(golden.Item) ? RootItems.Replay(golden, engine, dtype)
                 : ScheduleItems.Replay(golden);
         }
 

@@ -20,9 +20,14 @@ internal sealed class GoldenHypers(string caseName, IReadOnlyDictionary<string, 
     }
 
     public long Integer(string name) =>
-        Number(name) is var number && number == Math.Floor(number) && Math.Abs(number) < 1L << 53
-            ? (long)number
-            : throw Wrong(name, "a whole number");
+        Number(name) is var number && IsInteger(number) ? (long)number : throw Wrong(name, "a whole number");
+
+    /// <summary>A list of whole numbers.</summary>
+    public long[] Integers(string name) =>
+        Find(name) is { ValueKind: JsonValueKind.Array } list
+        && list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && IsInteger(item.GetDouble()))
+            ? [.. list.EnumerateArray().Select(item => (long)item.GetDouble())]
+            : throw Wrong(name, "a list of whole numbers");
 
     public bool Flag(string name) =>
         Find(name).ValueKind switch
@@ -36,10 +41,10 @@ internal sealed class GoldenHypers(string caseName, IReadOnlyDictionary<string, 
         Find(name) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(name, "a word");
 
     /// <summary>The values of the hyper-parameters that pass <paramref name="belongs"/>, as the rule's schema reads
-    /// them.</summary>
+    /// them. Null stands for the default.</summary>
     public Dictionary<string, double> For(RuleSchema rule, Func<string, bool> belongs) =>
         values
-            .Keys.Where(belongs)
+            .Keys.Where(name => values[name].ValueKind != JsonValueKind.Null && belongs(name))
             .ToDictionary(name => name, name => rule.Hypers[rule.IndexOf(name)].Parse(values[name].ToString()));
 
     /// <summary>The values of a schedule's hyper-parameters; a list is as many values of one name. What is of the case and
@@ -50,6 +55,8 @@ internal sealed class GoldenHypers(string caseName, IReadOnlyDictionary<string, 
         let value = values[hyper.Name]
         from item in value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : new[] { value }
         select KeyValuePair.Create(hyper.Name, hyper.Parse(item.ToString()));
+
+    private static bool IsInteger(double number) => number == Math.Floor(number) && Math.Abs(number) < 1L << 53;
 
     private JsonElement Find(string name) =>
         values.TryGetValue(name, out JsonElement value)

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Optim.Cli.Replay;
 
 /// <summary>Replays a trajectory: a rule, perhaps with a helper, stepped from given parameters by given
@@ -10,9 +8,8 @@ internal static class Trajectory
     public static string? Obstacle(GoldenCase golden)
     {
         (string name, string? helper) = GoldenHelpers.Split(golden.Item, golden.Hypers);
-        return !Catalogue.TryFind(name, out RuleSchema? rule) ? $"the library has no rule '{name}'"
+        return !Catalogue.TryFind(name, out _) ? $"the library has no rule '{name}'"
             : !GoldenHelpers.Knows(helper) ? $"the library has no helper '{helper}'"
-            : rule.Needs.Count > 0 ? $"{name} needs {string.Join(", ", rule.Needs)}"
             : null;
     }
 
@@ -23,19 +20,12 @@ internal static class Trajectory
         var hypers = golden.Hypers.For(rule, hyper => GoldenHelpers.BelongsToRule(hyper, helper, rule));
 
         using var tensors = new TensorBag(engine, dtype);
-        var parameters = new List<Parameter>();
-        var gradients = new List<Tensor>();
-        for (int i = 0; golden.Has($"param.{i}.init"); i++)
-        {
-            parameters.Add(new Parameter(tensors.Load(golden, $"param.{i}.init")));
-            gradients.Add(tensors.Allocate(golden.Shape($"param.{i}.init")));
-        }
-
+        var inputs = new TrajectoryInputs(golden, tensors, rule.Needs);
         var output = new ReplayOutput(golden);
         using var optimizer = Optimizer.Create(
             name,
             engine,
-            parameters,
+            inputs.Parameters,
             hypers,
             GoldenHelpers.Make(helper, golden.Hypers),
             new OptimizerStorage { GradientType = dtype }
@@ -44,7 +34,7 @@ internal static class Trajectory
             helper == GoldenHelpers.Sam ? new(optimizer, GoldenHelpers.Sharpness(golden.Hypers)) : null;
         for (int step = 1; step <= golden.Steps; step++)
         {
-            SetGradients(golden, i => Name("grad", i, step), parameters, gradients);
+            inputs.Give(step);
             if (sharpness is null)
             {
                 optimizer.Step();
@@ -52,12 +42,12 @@ internal static class Trajectory
             else
             {
                 sharpness.FirstStep();
-                SetGradients(golden, i => Name("aux", i, "grad2", step), parameters, gradients);
+                inputs.GiveSecondGradients(step);
                 sharpness.SecondStep();
             }
             if (golden.Recorded.Contains(step))
             {
-                AddParameters(golden, step, parameters, output);
+                AddParameters(golden, step, inputs.Parameters, output);
             }
         }
 
@@ -65,30 +55,15 @@ internal static class Trajectory
         return output.Complete();
     }
 
-    // A gradient that the case leaves out is absent: the step leaves its parameter alone.
-    private static void SetGradients(
+    private static void AddParameters(
         GoldenCase golden,
-        Func<int, string> nameOf,
-        List<Parameter> parameters,
-        List<Tensor> gradients)
+        int step,
+        IReadOnlyList<Parameter> parameters,
+        ReplayOutput output)
     {
         for (int i = 0; i < parameters.Count; i++)
         {
-            string name = nameOf(i);
-            bool present = golden.Has(name);
-            if (present)
-            {
-                gradients[i].CopyFromDoubles(golden.Values(name));
-            }
-            parameters[i].Gradient = present ? gradients[i] : null;
-        }
-    }
-
-    private static void AddParameters(GoldenCase golden, int step, List<Parameter> parameters, ReplayOutput output)
-    {
-        for (int i = 0; i < parameters.Count; i++)
-        {
-            string name = Name("param", i, step);
+            string name = TensorName.Of("param", i, step);
             if (golden.Has(name))
             {
                 output.Add(name, parameters[i].Value.ToDoubles());
@@ -101,17 +76,33 @@ internal static class Trajectory
     {
         for (int i = 0; i < optimizer.Parameters.Count; i++)
         {
-            foreach ((string slot, Tensor state) in optimizer.States(i))
+            IReadOnlyDictionary<string, Tensor> states = optimizer.States(i);
+            foreach ((string slot, Tensor state) in states)
             {
-                string name = Name("state", i, slot, golden.Steps);
+                string name = TensorName.Of("state", i, slot, golden.Steps);
                 if (golden.Has(name))
                 {
                     output.Add(name, state.ToDoubles());
                 }
             }
+            foreach (SlotSchema slot in optimizer.Rule.Slots.Where(slot => !states.ContainsKey(slot.Name)))
+            {
+                string name = TensorName.Of("state", i, slot.Name, golden.Steps);
+                if (slot.When.Length > 0 && golden.Has(name))
+                {
+                    output.Add(name, Initial(golden, i, slot, name));
+                }
+            }
         }
     }
 
-    private static string Name(params object[] parts) =>
-        string.Join('.', parts.Select(part => Convert.ToString(part, CultureInfo.InvariantCulture)));
+    // A state that an option leaves out; the reference keeps it as it was in the beginning.
+    private static double[] Initial(GoldenCase golden, int parameter, SlotSchema slot, string name) =>
+        slot.Initial switch
+        {
+            "zero" => new double[golden.Values(name).Length],
+            "param" => golden.Values(TensorName.Of("param", parameter, "init")),
+            _ => throw new FormatException(
+                $"{golden.Name}: {slot.When} leaves out {name}; its initial value '{slot.Initial}' cannot be written"),
+        };
 }

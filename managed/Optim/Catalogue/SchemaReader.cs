@@ -84,6 +84,7 @@ internal static class SchemaReader
             Initial = Scalar(slot, "initial"),
             Role = Text(slot, "role") is "none" ? "" : Text(slot, "role"),
             When = Text(slot, "when"),
+            WhenWords = Texts(slot, "when_words"),
             Doc = Text(slot, "doc"),
         };
 

@@ -15,8 +15,12 @@ public sealed record SlotSchema
     /// <summary>What it is to helpers, such as the first moment; "" for nothing in particular.</summary>
     public required string Role { get; init; }
 
-    /// <summary>The hyper-parameter that must be switched on for it to exist; "" = always there.</summary>
+    /// <summary>The hyper-parameter that must be switched on, or be one of <see cref="WhenWords"/>, for it to exist;
+    /// "" = always there.</summary>
     public required string When { get; init; }
+
+    /// <summary>The words of <see cref="When"/> with which it exists; empty = it is no word.</summary>
+    public required IReadOnlyList<string> WhenWords { get; init; }
 
     /// <summary>A line of documentation.</summary>
     public required string Doc { get; init; }

@@ -1,7 +1,7 @@
 namespace Optim.Tests.Support;
 
-/// <summary>A few parameters with gradients that depend only on the step, so that equal histories are equal to the
-/// bit.</summary>
+/// <summary>A few parameters with gradients, and the inputs that a rule needs, that depend only on the step, so that
+/// equal histories are equal to the bit.</summary>
 internal sealed class Model : IDisposable
 {
     private static readonly long[][] s_shapes =
@@ -10,6 +10,8 @@ internal sealed class Model : IDisposable
         [6],
         [2, 3, 2],
     ];
+
+    private readonly List<Tensor> _inputs = [];
 
     public Model(DType dtype = DType.Float32, bool named = false)
     {
@@ -54,11 +56,29 @@ internal sealed class Model : IDisposable
             values.TryAdd(StepsAtOnce, 1);
         }
 
+        GiveInputs(rule);
         return Optim.Optimizer.Create(rule, Engine, Parameters, values, helpers);
+    }
+
+    /// <summary>Gives every parameter what the rule needs besides gradients.</summary>
+    public void GiveInputs(string rule)
+    {
+        foreach (var name in Catalogue.Find(rule).Needs)
+        {
+            foreach (var parameter in Parameters)
+            {
+                var tensor = Tensor.Allocate(Engine, parameter.Value.DType, parameter.Value.Shape);
+                parameter.Inputs[name] = tensor;
+                _inputs.Add(tensor);
+            }
+        }
+
+        SetInputs(1);
     }
 
     public void SetGradients(long step, double factor = 1)
     {
+        SetInputs(step);
         for (var i = 0; i < Parameters.Count; i++)
         {
             if (Parameters[i].Gradient is { } gradient)
@@ -94,7 +114,16 @@ internal sealed class Model : IDisposable
             parameter.Gradient?.Dispose();
         }
 
+        _inputs.ForEach(tensor => tensor.Dispose());
         Engine.Dispose();
+    }
+
+    private void SetInputs(long step)
+    {
+        for (var i = 0; i < _inputs.Count; i++)
+        {
+            _inputs[i].CopyFromDoubles(Numbers(_inputs[i].ElementCount, seed: (10 * step) + i, curvature: 3));
+        }
     }
 
     /// <summary>Numbers in [-1, 1] that every storage type holds exactly, none of them 0.</summary>
