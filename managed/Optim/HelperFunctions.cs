@@ -83,6 +83,16 @@ public static unsafe class HelperFunctions
         );
     }
 
+    /// <summary>The softplus transformation x = log(1 + exp(beta x)) / beta (arXiv 1908.00700) of every element, in place.</summary>
+    /// <param name="engine">The engine of the tensors.</param>
+    /// <param name="tensors">Tensors of any shape and dtype.</param>
+    /// <param name="beta">Sharpness, above 0.</param>
+    public static void Softplus(Engine engine, ReadOnlySpan<Tensor> tensors, double beta = 50)
+    {
+        using var list = new NativeTensors(tensors, nameof(tensors));
+        NativeStatus.Check(NativeMethods.Softplus(Handle(engine), list.Count, list.Pointer, beta));
+    }
+
     /// <summary>Subtracts each row's mean from gradients of rank 2 or more (arXiv 2004.01461).</summary>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="gradients">The gradients.</param>

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "abi/standalone.h"
+#include "core/registry.h"
 
 using namespace optim;
 using namespace optim::abi;
@@ -112,6 +113,14 @@ optim_status optim_lookahead(optim_engine* engine, int64_t count, const optim_te
     run.helpers().lookahead_k = 1;
     run.helpers().lookahead_alpha = at_least("alpha", alpha, 0);
     if (alpha > 1) invalid("alpha is ", alpha, "; allowed is [0, 1]");
+    run.run();
+  });
+}
+
+optim_status optim_softplus(optim_engine* engine, int64_t count, const optim_tensor* tensors, double beta) {
+  return guarded([&] {
+    Standalone run(engine, find_rule("softplus"), count, required(tensors, count, "tensors"), nullptr);
+    if (at_least("beta", beta, 0) != 0) run.set_hyper("beta_softplus", positive("beta", beta));
     run.run();
   });
 }

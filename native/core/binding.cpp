@@ -115,6 +115,12 @@ void Plan::bind(void* const* params, void* const* grads, void* const* states) {
     const bool check = new_grads[i] != nullptr && (owned_changed || new_grads[i] != tensors_[i].grad_data);
     if (check) check_gradient({0, 0, i, Interval::grad}, new_grads[i], written_changed ? intervals : intervals_);
   }
+  for (std::size_t i = 0; i < tensors_.size() && owned_changed; ++i) {
+    for (std::size_t k = 0; k < tensors_[i].inputs.size(); ++k) {
+      const Interval where{0, 0, i, Interval::first_input - static_cast<int>(k)};
+      if (tensors_[i].inputs[k] != nullptr) check_gradient(where, tensors_[i].inputs[k], intervals);
+    }
+  }
   exchange(new_params, new_grads, new_states);
   if (written_changed) intervals_.swap(intervals);
   complete_ = false;

@@ -141,6 +141,12 @@ const std::map<std::string, Direct>& direct_functions() {
                          hyper(f, "eps")));
          return grads.outputs("out.grad");
        }},
+      {"softplus",
+       [](Engine& e, const GoldenFile& f, int32_t dtype) {
+         const Tensors x(e, f, "x", dtype);
+         check(optim_softplus(e, x.count(), x.views(), hyper(f, "beta_softplus")));
+         return x.outputs("out.y");
+       }},
       {"gradient_centralization",
        [](Engine& e, const GoldenFile& f, int32_t dtype) {
          const Tensors grads(e, f, "grad", dtype);

@@ -12,6 +12,7 @@ const std::vector<ListFunction>& list_functions() {
       single("optim_clip_grad_value", [](E e, int64_t n, T a) { return optim_clip_grad_value(e, n, a, 0.75); }),
       single("optim_clip_grad_norm",
              [](E e, int64_t n, T a) { return optim_clip_grad_norm(e, n, a, 2.5, 2, 0, nullptr); }),
+      single("optim_softplus", [](E e, int64_t n, T a) { return optim_softplus(e, n, a, 0); }),
       single("optim_centralize", [](E e, int64_t n, T a) { return optim_centralize(e, n, a, 0); }),
       single("optim_normalize", [](E e, int64_t n, T a) { return optim_normalize(e, n, a, 0, 0); }),
       single("optim_norm_loss", [](E e, int64_t n, T a) { return optim_norm_loss(e, n, a, 0.1, 0.5, 0); }),

@@ -65,6 +65,8 @@ TEST_P(Inputs, AreRefusedWhereTheyCannotBe) {
   std::vector<void*> overlapping = inputs;
   overlapping[0] = session.param_buffer(0).data();
   EXPECT_TRUE(refused(optim_plan_bind_inputs(session.plan(), overlapping.data()), {name, "params[0]"}));
+  std::vector<void*> params{inputs[0], session.param_buffer(1).data()};
+  EXPECT_TRUE(refused(optim_plan_bind(session.plan(), params.data(), nullptr, nullptr), {name, "params[0]"}));
   std::vector<void*> misaligned = inputs;
   misaligned[0] = static_cast<char*>(inputs[0]) + 1;
   EXPECT_TRUE(refused(optim_plan_bind_inputs(session.plan(), misaligned.data()), {name, "params[0]"}));

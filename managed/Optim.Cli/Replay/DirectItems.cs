@@ -39,6 +39,11 @@ internal static class DirectItems
             HelperFunctions.Centralize(run.Engine, run.In("grad"), run.Hypers.Flag("gc_conv_only"));
             run.Out("grad");
         },
+        ["softplus"] = run =>
+        {
+            HelperFunctions.Softplus(run.Engine, run.In("x"), run.Hypers.Number("beta_softplus"));
+            run.Out("y", run.In("x"));
+        },
         ["gradient_normalization"] = run =>
         {
             HelperFunctions.Normalize(

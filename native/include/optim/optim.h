@@ -194,6 +194,8 @@ OPTIM_API optim_status optim_stable_weight_decay(optim_engine* engine, int64_t c
                                                  int64_t step, double* rms);
 OPTIM_API optim_status optim_lookahead(optim_engine* engine, int64_t count, const optim_tensor* params,
                                        const optim_tensor* slow_params, double alpha);
+/* x = log(1 + exp(beta x)) / beta for every element: a smooth lower bound of denominators (arXiv 1908.00700); beta 0 = 50. */
+OPTIM_API optim_status optim_softplus(optim_engine* engine, int64_t count, const optim_tensor* tensors, double beta);
 /* Norms of the rows of one tensor (scope of agc and norm loss) into host doubles: shape[0] of them for rank >= 2, else 1. */
 OPTIM_API optim_status optim_unit_norm(optim_engine* engine, const optim_tensor* tensor, double* norms);
 

@@ -110,6 +110,11 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_lookahead")]
     internal static partial int Lookahead(EngineHandle engine, long count, NativeTensor* @params, NativeTensor* slowParams, double alpha);
 
+    /// <summary>x = log(1 + exp(beta x)) / beta for every element: a smooth lower bound of denominators (arXiv
+    /// 1908.00700); beta 0 = 50.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_softplus")]
+    internal static partial int Softplus(EngineHandle engine, long count, NativeTensor* tensors, double beta);
+
     /// <summary>Norms of the rows of one tensor (scope of agc and norm loss) into host doubles: shape[0] of them for
     /// rank &gt;= 2, else 1.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_unit_norm")]
