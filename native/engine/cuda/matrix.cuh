@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) direct(Pass
     StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_p, tensor.param, at.first, at.count);
     load(raw_g, tensor.grad, at.first, at.count);
-    state.fetch(tensor, at, everything);
+    state.fetch(tensor, at, everything());
     TileContext<Rule, T>& context = contexts[turn];
     turn ^= 1;
     if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) measure(Pas
     StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_u, directions, at.first, at.count);
     load(raw_g, gradients, at.first, at.count);
-    state.fetch(tensor, at, everything);
+    state.fetch(tensor, at, everything());
     TileContext<Rule, T>& context = contexts[turn];
     turn ^= 1;
     if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);

@@ -155,8 +155,8 @@ __device__ __forceinline__ bool is_swapped(const StepTables& step, const TensorE
   return alternation<Rule>().swapped(static_cast<double>(step.groups[tensor.group].step));
 }
 
-// The streams of a pass of an elementwise rule.
-constexpr Pass everything{true, true, true, true, true};
+// A pass over all streams. (A function, since device code cannot refer to a constant of the host.)
+__device__ __forceinline__ constexpr Pass everything() { return {true, true, true, true, true}; }
 
 // This thread's elements of a tile.
 struct Position {
