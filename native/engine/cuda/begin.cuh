@@ -16,15 +16,21 @@ struct BeginArguments {
   bool advance;  // false: prepare for step 1 and count nothing (initialization)
 };
 
+// Not inlined: what a rule with many hyper-parameters computes in both arithmetics at once does not fit into registers.
+template <class Rule, class T>
+__device__ __attribute__((noinline)) void store_scalars(GroupEntry& group, double t, const InputFacts& inputs) {
+  unsigned char* const bytes = group.scalars[sizeof(T) == sizeof(double)].bytes;
+  *reinterpret_cast<ScalarsOf<Rule, T>*>(bytes) = prepared<Rule, T>(hypers_of<Rule>(group), t, inputs);
+}
+
 template <class Rule>
 __device__ void prepare_group(GroupEntry& group, std::int64_t step, bool inputs_given) {
-  const HypersOf<Rule> h = hypers_of<Rule>(group);
   const double t = static_cast<double>(step);
   if (inputs_given) ++group.input_steps;
   const InputFacts inputs{inputs_given, static_cast<double>(group.input_steps)};
-  group.lr = learning_rate<Rule>(h, t);
-  *reinterpret_cast<ScalarsOf<Rule, float>*>(group.scalars[0].bytes) = prepared<Rule, float>(h, t, inputs);
-  *reinterpret_cast<ScalarsOf<Rule, double>*>(group.scalars[1].bytes) = prepared<Rule, double>(h, t, inputs);
+  group.lr = learning_rate<Rule>(hypers_of<Rule>(group), t);
+  store_scalars<Rule, float>(group, t, inputs);
+  store_scalars<Rule, double>(group, t, inputs);
 }
 
 // Facts of the unscaled gradients, and whether they are fit for a step. By one thread.
