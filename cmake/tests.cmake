@@ -21,7 +21,7 @@ function(optim_add_tests target shards)
   foreach(shard RANGE ${last})
     set(name ${target}-${shard})
     add_test(NAME ${name} COMMAND ${target})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};\
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1800 ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};\
 GTEST_SHARD_INDEX=${shard};GTEST_BRIEF=1;OMP_WAIT_POLICY=PASSIVE;GTEST_OUTPUT=json:${PROJECT_BINARY_DIR}/test-results/${name}.json;\
 ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1;UBSAN_OPTIONS=print_stacktrace=1")
   endforeach()
