@@ -15,7 +15,7 @@ function(optim_add_isa_kernels)
     target_link_libraries(${target} PRIVATE optim_flags optim_headers)
     target_compile_definitions(${target} PRIVATE OPTIM_BUILD OPTIM_ISA=${isa})
     target_compile_options(${target} PRIVATE -fno-math-errno -fno-trapping-math -fopenmp-simd)
-    # A flag of a rule makes two loops even where the update is long (madgrad), instead of one that computes both cases.
+    # A flag of a rule makes two loops even where the update is long, instead of one that computes both cases.
     target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:--param=max-unswitch-insns=200>)
     if(NOT isa STREQUAL "plain")
       target_compile_options(${target} PRIVATE -march=x86-64-${isa})

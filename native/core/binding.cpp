@@ -172,6 +172,11 @@ void Plan::exchange(std::vector<void*>& params, std::vector<void*>& grads, std::
 // An executor that could not take over the pointers, for want of memory, is asked again before the next step.
 void Plan::rebind() {
   stale_ = true;
+  std::fill(inputs_given_.begin(), inputs_given_.end(), char{0});
+  for (const PlanTensor& tensor : tensors_) {
+    const auto bound = [](const void* data) { return data != nullptr; };
+    if (tensor.present()) inputs_given_[tensor.group] |= std::any_of(tensor.inputs.begin(), tensor.inputs.end(), bound);
+  }
   executor_->rebind();
   stale_ = false;
 }

@@ -52,6 +52,8 @@ template <class T>
 struct RunningMaximum {
   T taken_above;  // -1 or infinity
 
+  OPTIM_FN static RunningMaximum when(bool used) { return {T(used ? -1 : INFINITY)}; }
+
   OPTIM_FN T operator()(T value, T& maximum) const {
     maximum = maximum > value ? maximum : value;
     return maximum > taken_above ? maximum : value;
@@ -60,7 +62,7 @@ struct RunningMaximum {
 
 template <class T, class H>
 OPTIM_FN RunningMaximum<T> running_maximum(const H& h) {
-  return {T(h[ams_bound] != 0 ? -1 : INFINITY)};
+  return RunningMaximum<T>::when(h[ams_bound] != 0);
 }
 
 // The strength of decoupled weight decay in one step: lr * weight_decay, or weight_decay with fixed_decay.

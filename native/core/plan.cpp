@@ -52,6 +52,7 @@ Plan::Plan(Engine& engine, PlanDescription description)
     options_.push_back(rule_.group_options(hypers_[g].data(), helpers_));
     check_rule_accepts(options_.back());
   }
+  inputs_given_.resize(hypers_.size());
   inputs_seen_.resize(hypers_.size());
   for (std::size_t i = 0; i < description.params.size(); ++i) {
     PlanTensor tensor{};
@@ -187,16 +188,6 @@ void Plan::init_states() {
   std::fill(inputs_seen_.begin(), inputs_seen_.end(), char{0});
 }
 
-bool Plan::inputs_given(int group) const {
-  if (rule_.inputs.empty()) return false;
-  for (const PlanTensor& tensor : tensors_) {
-    if (tensor.group != group || !tensor.present()) continue;
-    if (std::any_of(tensor.inputs.begin(), tensor.inputs.end(), [](const void* data) { return data != nullptr; }))
-      return true;
-  }
-  return false;
-}
-
 void Plan::step(const StepInputs& inputs) {
   Executor& executor = ready();
   for (std::size_t i = 0; i < tensors_.size() && !rule_.inputs.empty(); ++i) {
@@ -213,7 +204,7 @@ void Plan::step(const StepInputs& inputs) {
     }
   }
   executor.step(inputs);
-  for (std::size_t g = 0; g < inputs_seen_.size(); ++g) inputs_seen_[g] |= inputs_given(static_cast<int>(g));
+  for (std::size_t g = 0; g < inputs_seen_.size(); ++g) inputs_seen_[g] |= inputs_given_[g];
 }
 
 std::int64_t Plan::input_step_count(int group) const { return executor_->input_step_count(group); }

@@ -57,7 +57,8 @@ class Plan {
   bool maps_parameters() const;      // stable weight decay or norm loss
   bool maps_by_row() const;          // the maps differ from row to row
   bool looks_ahead() const;
-  bool inputs_given(int group) const;            // the rule has inputs, and they are bound
+  // The rule has inputs, and they are bound.
+  bool inputs_given(int group) const { return inputs_given_[static_cast<std::size_t>(group)] != 0; }
   bool reduces(const PlanTensor& tensor) const;  // by the rule's passes, rather than by update
   std::int64_t unit_length(const PlanTensor& tensor, const Reduction& reduction) const;  // of what is summed together
   std::uint64_t bytes_per_step() const;
@@ -105,6 +106,7 @@ class Plan {
   std::vector<GroupOptions> options_;  // by group
   std::vector<PlanTensor> tensors_;
   std::vector<Interval> intervals_;  // of the buffers that are bound, sorted
+  std::vector<char> inputs_given_;   // by group: bound now
   std::vector<char> inputs_seen_;    // by group: given at some step
   bool in_double_ = false;
   bool complete_ = false;  // everything a step needs is bound

@@ -14,7 +14,6 @@ inline namespace ranger21_tags {
 OPTIM_HYPER(beta0, range::closed(0, 1), "Weight of the negative momentum.");
 OPTIM_HYPER(amsgrad, range::boolean(), "Divide by the running maximum of the second moment.");
 OPTIM_HYPER(use_softplus, range::boolean(), "Smooth the denominator by softplus (arXiv 1908.00700).");
-OPTIM_HYPER(beta_softplus, range::above(0), "Sharpness of the softplus.");
 OPTIM_HYPER(disable_lr_scheduler, range::boolean(), "Keep the learning rate: no warm-up and no warm-down.");
 OPTIM_SLOT(grad_ma, param, zero, none, "Moving average of the gradient that odd steps advance.");
 OPTIM_SLOT(neg_grad_ma, param, zero, none, "Moving average of the gradient that even steps advance.");
@@ -65,7 +64,7 @@ struct ranger21 {
     const double rate = learning_rate(h, t);
     Scalars<T> c{};
     c.direction = positive_negative<T>(h[beta0], h[adam_debias] != 0 ? rate : rate / correction(h[beta1], t));
-    c.maximum = {T(h[amsgrad] != 0 ? -1 : INFINITY)};
+    c.maximum = RunningMaximum<T>::when(h[amsgrad] != 0);
     c.beta1 = T(beta1_sq);
     c.add1 = T(1 - beta1_sq);
     c.beta2 = T(h[beta2]);

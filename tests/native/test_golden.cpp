@@ -17,12 +17,14 @@ struct GoldenRun {
 std::ostream& operator<<(std::ostream& out, const GoldenRun& run) { return out << golden_names()[run.index]; }
 
 std::vector<GoldenRun> golden_runs() {
+  std::vector<size_t> built;
+  for (size_t i = 0; i < golden_names().size(); ++i) {
+    if (is_built(read_golden(golden_path(golden_names()[i])))) built.push_back(i);
+  }
   std::vector<GoldenRun> runs;
   for (int32_t device : devices()) {
     for (int32_t dtype : {OPTIM_F32, OPTIM_F64}) {
-      for (size_t i = 0; i < golden_names().size(); ++i) {
-        if (is_built(read_golden(golden_path(golden_names()[i])))) runs.push_back({i, device, dtype});
-      }
+      for (size_t i : built) runs.push_back({i, device, dtype});
     }
   }
   return runs;

@@ -333,7 +333,7 @@ TEST_P(Stepping, HelpersReadOnce) {
   }
   check(optim_plan_bytes_per_step(plain.plan(), &plain_bytes));
   check(optim_plan_bytes_per_step(helped.plan(), &bytes));
-  EXPECT_GE(bytes, plain_bytes);  // equal where the rule itself switches such helpers on
+  EXPECT_GT(bytes, plain_bytes);
   EXPECT_LE(bytes, plain_bytes + params + grads);
 }
 

@@ -54,7 +54,7 @@ CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(pl
 }
 
 void CpuExecutor::hypers_changed(int) {
-  if (prelude_bound_ && state_.by_row != plan_.maps_by_row()) prelude_.rebind(state_);
+  if (!state_.streams.empty() && state_.by_row != plan_.maps_by_row()) prelude_.rebind(state_);
   if (matrix_ != nullptr && !workspace_begin_.empty()) matrix_->rebind(workspace_begin_);
 }
 
@@ -73,7 +73,6 @@ void CpuExecutor::rebind() {
     streams.whole.map = &state_.groups[tensor.group].map;
   }
   prelude_.rebind(state_);
-  prelude_bound_ = true;
   if (const Reduction* reduction = plan_.rule().reduction) {
     reduced_.rebind(state_, *reduction, [&](const PlanTensor& t) { return t.present() && plan_.reduces(t); });
   }

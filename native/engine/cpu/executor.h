@@ -41,7 +41,6 @@ class CpuExecutor : public Executor {
   const Plan& plan_;
   StepState state_;
   Prelude prelude_;
-  bool prelude_bound_ = false;
   Tiling update_tiling_;  // tensors that the rule's update steps
   ReducedPass reduced_, measured_;
   std::unique_ptr<CpuMatrixProgram> matrix_;

@@ -6,10 +6,6 @@
 
 namespace optim::rules {
 
-inline namespace softplus_tags {
-OPTIM_HYPER(beta_softplus, range::above(0), "Sharpness of the softplus.");
-}  // namespace softplus_tags
-
 struct softplus {
   static constexpr const char* title = "Softplus transformation";
   static constexpr const char* paper = "Tong, Liang, Bi: Calibrating the Adaptive Learning Rate to Improve Convergence of ADAM (2019)";
