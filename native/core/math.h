@@ -130,7 +130,10 @@ OPTIM_FN T power(T x, T e) {
 // log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.
 template <class T>
 OPTIM_FN T softplus(T x, T beta) {
-  return (x > 0 ? x : T(0)) + log1p(exp(-beta * magnitude(x))) / beta;
+  const T size = beta * magnitude(x);
+  // Beside 40 / beta, exp(-40) / beta is lost. What is smaller still would be subnormal, which costs a processor its speed.
+  const T distance = x > 0 && size > 40 ? T(40) : size;
+  return (x > 0 ? x : T(0)) + log1p(exp(-distance)) / beta;
 }
 
 // x^(-1/3) to 4 percent, for positive x: the bits of a number are close to its logarithm.
