@@ -130,6 +130,7 @@ bool Plan::any_group(bool (GroupOptions::*wants)() const) const {
 }
 
 bool Plan::needs_param_moments() const { return any_group(&GroupOptions::needs_param_moments); }
+bool Plan::needs_products() const { return any_group(&GroupOptions::needs_products); }
 bool Plan::needs_global_norm() const { return any_group(&GroupOptions::needs_global_norm); }
 bool Plan::needs_moments() const { return any_group(&GroupOptions::needs_moments); }
 bool Plan::needs_second_moment() const { return any_group(&GroupOptions::needs_second_moment); }

@@ -52,6 +52,7 @@ class Plan {
   // What a step has to do besides the rule's passes.
   bool needs_moments() const;  // of the gradient (and the parameter), before the rule
   bool needs_param_moments() const;
+  bool needs_products() const;
   bool needs_second_moment() const;  // its sum after the update, before the update: stable weight decay
   bool needs_global_norm() const;    // of the mapped gradients: the rule's pre_norm or max_grad_norm
   bool maps_parameters() const;      // stable weight decay or norm loss
