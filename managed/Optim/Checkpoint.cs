@@ -49,6 +49,7 @@ public sealed class Checkpoint
     /// <exception cref="OptimException">What it holds does not fit; nothing has changed.</exception>
     public void Load(string path)
     {
+        Optimizer.CheckOpen();
         using var file = SafeTensorsFile.Open(path);
         Load(file);
     }

@@ -220,7 +220,11 @@ public abstract unsafe class Optimizer : IDisposable
     /// changes.</summary>
     /// <exception cref="OptimException">The state is of another rule, of other helper settings, or of parameters that are
     /// not those of this optimizer.</exception>
-    public void LoadStateDict(ITensorSource state) => new Checkpoint(this).Load(state);
+    public void LoadStateDict(ITensorSource state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        new Checkpoint(this).Load(state);
+    }
 
     /// <summary>Writes the state to a safetensors file, which is replaced only once the new one is complete. A
     /// <see cref="Checkpoint"/> also holds the position of schedules and the gradient scaler.</summary>
