@@ -62,6 +62,65 @@ public sealed class CheckpointTests
     }
 
     [Fact]
+    public void It_does_so_with_the_loss_scaling_of_fairseq()
+    {
+        var scaling = new FairseqScaling { InitScale = 64, ScaleWindow = 3, Tolerance = 0.25 };
+        using var scratch = new Scratch();
+        using var whole = new Training("adam", scaling: scaling);
+        whole.Train(1, Middle);
+        whole.Checkpoint.Save(scratch.File("file"));
+        using var resumed = new Training("adam", scaling: scaling);
+        resumed.Checkpoint.Load(scratch.File("file"));
+        whole.CopyValuesTo(resumed);
+        whole.Train(Middle + 1, End);
+        resumed.Train(Middle + 1, End);
+        AssertSame(whole, resumed);
+    }
+
+    [Fact]
+    public void Groups_have_steps_rates_and_schedules_of_their_own()
+    {
+        using var scratch = new Scratch();
+        using var model = new Model();
+        var schedule = new StepSchedule { LearningRate = 0.5, StepSize = 2, Gamma = 0.5 };
+        var (optimizer, scheduler) = Make(0.25);
+        using (optimizer)
+        {
+            optimizer.SetStepCount(1, 40);
+            for (var step = 0; step < 3; step++)
+            {
+                scheduler.Next();
+                optimizer.Step();
+            }
+
+            new Checkpoint(optimizer) { Scheduler = scheduler }.Save(scratch.File("file"));
+        }
+
+        var (other, resumed) = Make(0.125);
+        using (other)
+        {
+            new Checkpoint(other) { Scheduler = resumed }.Load(scratch.File("file"));
+            Assert.Equal([3L, 43L], [other.StepCount(0), other.StepCount(1)]);
+            Assert.Equal([0.25, 0.25], [other.Groups[0].LearningRate, other.Groups[1].LearningRate]);
+            resumed.MoveTo(5);
+            Assert.Equal([0.125, 0.25], [other.Groups[0].LearningRate, other.Groups[1].LearningRate]);
+        }
+
+        (Optimizer Optimizer, LearningRateScheduler Scheduler) Make(double secondRate)
+        {
+            var made = Optimizer.Create(
+                "adamw",
+                model.Engine,
+                [
+                    new ParameterGroup(model.Parameters.Take(2)),
+                    new ParameterGroup(model.Parameters.Skip(2), new Dictionary<string, double> { ["lr"] = secondRate }),
+                ]
+            );
+            return (made, new LearningRateScheduler(made, [schedule, null]));
+        }
+    }
+
+    [Fact]
     public void The_optimizer_takes_its_part_of_a_whole_checkpoint()
     {
         using var scratch = new Scratch();

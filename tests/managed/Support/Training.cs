@@ -21,7 +21,13 @@ internal sealed class Training : IDisposable
     private readonly Tensor _lateGradient;
     private readonly Dictionary<string, Tensor>[] _inputs;
 
-    public Training(string rule, Helpers? helpers = null, LearningRateSchedule? schedule = null, DType dtype = DType.Float32)
+    public Training(
+        string rule,
+        Helpers? helpers = null,
+        LearningRateSchedule? schedule = null,
+        DType dtype = DType.Float32,
+        LossScaling? scaling = null
+    )
     {
         _model = new Model(dtype);
         var hypers = Catalogue.Find(rule).Hypers.Select(hyper => hyper.Name).ToHashSet();
@@ -31,7 +37,7 @@ internal sealed class Training : IDisposable
             helpers
         );
         Scheduler = new LearningRateScheduler(Optimizer, schedule ?? Cosine);
-        Scaler = new GradientScaler(_model.Engine, new AmpScaling { InitScale = 64, GrowthInterval = 3 });
+        Scaler = new GradientScaler(_model.Engine, scaling ?? new AmpScaling { InitScale = 64, GrowthInterval = 3 });
         _lateGradient = _model.Parameters[Late].Gradient!;
         _inputs =
         [
