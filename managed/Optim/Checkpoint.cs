@@ -60,8 +60,7 @@ public sealed class Checkpoint
     {
         ArgumentNullException.ThrowIfNull(source);
         Optimizer.CheckOpen();
-        Action[] parts = Read(source);
-        foreach (var restore in parts)
+        foreach (var restore in Prepare(source))
         {
             restore();
         }
@@ -99,18 +98,23 @@ public sealed class Checkpoint
     }
 
     /// <summary>Checks all parts, and says how to restore each.</summary>
-    private Action[] Read(ITensorSource source)
+    private List<Action> Prepare(ITensorSource source)
     {
         try
         {
-            var optimizer = StateLoader.Prepare(Optimizer, source, AcceptOtherSettings);
-            var scheduler = Scheduler?.Prepare(JsonFields.ParseObject(source.Metadata, SchedulerKey), AcceptOtherSettings);
-            var scaler = Scaler?.Prepare(
-                JsonFields
-                    .ParseObject(source.Metadata, ScalerKey)
-                    .ToDictionary(pair => pair.Key, pair => JsonFields.Number(pair.Value, $"{ScalerKey}.{pair.Key}"))
-            );
-            return [optimizer, scheduler ?? (() => { }), scaler ?? (() => { })];
+            List<Action> parts = [StateLoader.Prepare(Optimizer, source, AcceptOtherSettings)];
+            if (Scheduler is not null)
+            {
+                parts.Add(Scheduler.Prepare(JsonFields.ParseObject(source.Metadata, SchedulerKey), AcceptOtherSettings));
+            }
+
+            if (Scaler is not null)
+            {
+                var numbers = JsonFields.ParseObject(source.Metadata, ScalerKey);
+                parts.Add(Scaler.Prepare(numbers.ToDictionary(pair => pair.Key, pair => JsonFields.Number(pair.Value, pair.Key))));
+            }
+
+            return parts;
         }
         catch (Exception exception)
             when (exception is JsonException or InvalidOperationException or ArgumentException

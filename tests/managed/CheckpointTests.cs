@@ -29,7 +29,7 @@ public sealed class CheckpointTests
         using var whole = new Training(rule, helpers ? Training.AllHelpers(rule) : null);
         whole.Train(1, Middle);
         whole.Checkpoint.Save(file);
-        using var resumed = new Training(rule, helpers ? Training.AllHelpers(rule) : null);
+        using var resumed = new Training(rule, helpers ? Training.AllHelpers(rule) : null, rate: 0.5); // 0.05 in the file
         resumed.Checkpoint.Load(file);
         whole.CopyValuesTo(resumed);
         resumed.Checkpoint.Save(scratch.File("again"));

@@ -7,12 +7,13 @@ internal sealed class Training : IDisposable
     private const int Late = 1;
     private const long LateStep = 7;
 
-    private static readonly Dictionary<string, double> s_intervals = new()
+    private static readonly Dictionary<string, double> s_settings = new()
     {
         ["k"] = 4,
         ["lookahead_merge_time"] = 4,
         ["preconditioning_compute_steps"] = 3,
         ["statistics_compute_steps"] = 2,
+        ["gamma"] = 0.5,
         ["dampening"] = 0.5,
         ["momentum"] = 0.75,
     };
@@ -26,16 +27,14 @@ internal sealed class Training : IDisposable
         Helpers? helpers = null,
         LearningRateSchedule? schedule = null,
         DType dtype = DType.Float32,
-        LossScaling? scaling = null
+        LossScaling? scaling = null,
+        double rate = 0.05
     )
     {
         _model = new Model(dtype);
         var hypers = Catalogue.Find(rule).Hypers.Select(hyper => hyper.Name).ToHashSet();
-        Optimizer = _model.Optimizer(
-            rule,
-            s_intervals.Where(pair => hypers.Contains(pair.Key)).ToDictionary(pair => pair.Key, pair => pair.Value),
-            helpers
-        );
+        var values = s_settings.Where(pair => hypers.Contains(pair.Key)).ToDictionary(pair => pair.Key, pair => pair.Value);
+        Optimizer = _model.Optimizer(rule, new Dictionary<string, double>(values) { ["lr"] = rate }, helpers);
         Scheduler = new LearningRateScheduler(Optimizer, schedule ?? Cosine);
         Scaler = new GradientScaler(_model.Engine, scaling ?? new AmpScaling { InitScale = 64, GrowthInterval = 3 });
         _lateGradient = _model.Parameters[Late].Gradient!;
