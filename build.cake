@@ -105,7 +105,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     suites.Finish();
 });
 
-Task("pack").Description("build the packages (NuGet, Python) into artifacts/packages").IsDependentOn("managed").Does(() =>
+Task("pack").Description("build the NuGet packages into artifacts/packages").IsDependentOn("managed").Does(() =>
     Pack("artifacts/packages"));
 
 Task("all").Description("managed, test and pack").IsDependentOn("test").IsDependentOn("pack");

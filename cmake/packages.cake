@@ -1,4 +1,4 @@
-// Packages of everything that can be packed: NuGet packages of the .NET projects, a wheel of the Python module.
+// The NuGet packages of all projects that can be packed, in a folder of their own.
 using IO = System.IO;
 
 void Pack(string folder)
@@ -9,9 +9,4 @@ void Pack(string folder)
     }
 
     Dotnet("pack", Solution, "--configuration", "Release", "--no-build", "--output", folder, "--verbosity", "quiet");
-    if (IO.File.Exists("bindings/python/pyproject.toml"))
-    {
-        Execute("python3", List("-m", "pip", "wheel", "bindings/python", "--no-deps", "--no-build-isolation", "--quiet",
-            "--wheel-dir", folder), new() { ["SOURCE_DATE_EPOCH"] = "946684800" });
-    }
 }
