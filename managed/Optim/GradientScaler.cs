@@ -144,7 +144,7 @@ public sealed unsafe class GradientScaler : IDisposable
                 ? value
                 : throw new OptimException($"The state of the gradient scaler lacks \"{name}\".")
         );
-        var options = scaling.ToNative(); // its initial scale is that of the state
+        var options = Options(scaling);
         using (var trial = Engine.Allocate((ulong)sizeof(NativeLossScale))!)
         {
             NativeStatus.Check(NativeMethods.LossScaleInit(Engine.Handle, &options, (NativeLossScale*)trial.Pointer));
@@ -159,6 +159,19 @@ public sealed unsafe class GradientScaler : IDisposable
             _unscaled.Clear();
             _stepped.Clear();
         };
+    }
+
+    /// <summary>Of settings that were saved; their initial scale is that of the state.</summary>
+    private static NativeLossScaleOptions Options(LossScaling saved)
+    {
+        try
+        {
+            return saved.ToNative();
+        }
+        catch (ArgumentOutOfRangeException exception)
+        {
+            throw new OptimException($"The state of the gradient scaler does not hold: {exception.Message}", exception);
+        }
     }
 
     /// <summary>Refuses a scaler whose state does not tell all: the flag of an overflow, and which gradients are divided,

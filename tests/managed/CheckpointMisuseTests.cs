@@ -18,6 +18,7 @@ public sealed class CheckpointMisuseTests
             { "scheduler", "\"schedules\"", "\"plans\"", "scheduler.schedules of the state is missing" },
             { "scaler", "\"_growth_tracker\":", "\"_growth_tracker\":-", "_growth_tracker = -" },
             { "scaler", "\"growth_factor\":2", "\"growth_factor\":0.5", "growth_factor" },
+            { "scaler", "\"growth_factor\":2", "\"growth_factor\":0", "does not hold: GrowthFactor is 0" },
             { "scaler", "\"growth_factor\"", "\"growth_sector\"", "\"growth_sector\"" },
             { "scaler", "\"backoff_factor\":0.5", "\"backoff_factor\":\"half\"", "backoff_factor" },
             { "scaler", "\"scale\":", "\"scale\":1e300,\"x\":", "\"x\"" },
