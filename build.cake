@@ -1,5 +1,6 @@
 // The tasks of the build. build.sh and build.ps1 bootstrap and come here; CMake is configured through its presets only.
 #load "cmake/suites.cake"
+#load "cmake/packages.cake"
 
 var target = Argument("target", "test");
 var force = HasArgument("force");
@@ -72,7 +73,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     Native("simt");
     Native("simt-asan");
 
-    string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "tests/consumer", "cmake",
+    string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "examples", "cmake",
         "CMakeLists.txt", "CMakePresets.json", "build.cake"];
     var suites = new Suites(Context, force);
     foreach (var name in new[] { preset, "simt", "simt-asan" })
@@ -88,6 +89,12 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
         ["OPTIM_LIBRARY"] = Absolute("build/simt/lib/liboptim.so"),
         ["OPTIM_TEST_DEVICE"] = "cuda",
     }));
+    suites.Run("packages", [.. managed, "Directory.Build.targets", "LICENSE"], () =>
+    {
+        Pack("build/packages");
+        Pack("build/packages-again");
+        return suites.Tap("tests/packages/run.sh");
+    });
     suites.Run("one-file rule", managed, () => suites.Tap("tests/one_file_rule/run.sh"));
 
     if (!hasCuda)
@@ -98,8 +105,8 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     suites.Finish();
 });
 
-Task("pack").Description("build the NuGet package into artifacts/packages").IsDependentOn("managed").Does(() =>
-    Dotnet("pack", "managed/Optim", "--configuration", "Release", "--output", "artifacts/packages", "--verbosity", "quiet"));
+Task("pack").Description("build the NuGet packages into artifacts/packages").IsDependentOn("managed").Does(() =>
+    Pack("artifacts/packages"));
 
 Task("all").Description("managed, test and pack").IsDependentOn("test").IsDependentOn("pack");
 

@@ -158,6 +158,29 @@ optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) 
   });
 }
 
+optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped) {
+  return guarded([&] {
+    const Plan& p = plan_of(plan);
+    if (p.tensors().empty()) return;
+    require(stepped, "stepped");
+    const std::vector<std::int32_t> values = p.executor().stepped();
+    std::copy(values.begin(), values.end(), stepped);
+  });
+}
+
+optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    if (p.tensors().empty()) return;
+    require(stepped, "stepped");
+    const std::vector<std::int32_t> values(stepped, stepped + p.tensors().size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i] != 0 && values[i] != 1) invalid("stepped[", i, "] is ", values[i], "; allowed are 0 and 1");
+    }
+    p.executor().set_stepped(values);
+  });
+}
+
 optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs) {
   return guarded([&] {
     Plan& p = plan_of(plan);

@@ -45,6 +45,7 @@ testing::AssertionResult equal(const Snapshot& a, const Snapshot& b) {
   const auto differ = [](const std::string& what) { return testing::AssertionFailure() << what << " differ"; };
   if (a.params.size() != b.params.size() || a.states.size() != b.states.size()) return differ("numbers of tensors");
   if (a.steps != b.steps || a.input_steps != b.input_steps) return differ("step counters");
+  if (a.stepped != b.stepped) return differ("the tensors that were stepped");
   for (size_t i = 0; i < a.params.size(); ++i) {
     if (a.params[i] != b.params[i]) return differ("parameters of tensor " + std::to_string(i));
     for (size_t s = 0; s < a.states[i].size(); ++s) {
@@ -204,6 +205,8 @@ Snapshot Session::snapshot() const {
     s.input_steps.emplace_back();
     check(optim_plan_get_input_step(plan_.get(), static_cast<int64_t>(g), &s.input_steps.back()));
   }
+  s.stepped.resize(size());
+  check(optim_plan_get_stepped(plan_.get(), s.stepped.data()));
   return s;
 }
 
@@ -216,6 +219,7 @@ void Session::restore(const Snapshot& snapshot) {
     check(optim_plan_set_step(plan_.get(), static_cast<int64_t>(g), snapshot.steps[g]));
     check(optim_plan_set_input_step(plan_.get(), static_cast<int64_t>(g), snapshot.input_steps[g]));
   }
+  check(optim_plan_set_stepped(plan_.get(), snapshot.stepped.data()));
 }
 
 int64_t Session::counter(int64_t group) const {

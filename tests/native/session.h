@@ -43,6 +43,7 @@ struct Snapshot {
   std::vector<std::vector<Bytes>> states;  // [tensor][slot]
   std::vector<int64_t> steps;              // [group]
   std::vector<int64_t> input_steps;        // [group]
+  std::vector<int32_t> stepped;            // [tensor]
 };
 testing::AssertionResult equal(const Snapshot& a, const Snapshot& b);
 

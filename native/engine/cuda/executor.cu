@@ -267,6 +267,20 @@ void CudaExecutor::set_input_step_count(int group, std::int64_t steps) {
   set_input_steps(device_, groups_.data() + group, steps);
 }
 
+std::vector<std::int32_t> CudaExecutor::stepped() {
+  const DeviceGuard guard(device_.index);
+  std::vector<std::int32_t> result;
+  for (const std::int64_t first : first_step_.download(device_.stream)) result.push_back(first != never_stepped);
+  return result;
+}
+
+void CudaExecutor::set_stepped(const std::vector<std::int32_t>& stepped) {
+  const DeviceGuard guard(device_.index);
+  std::vector<std::int64_t> first;
+  for (const std::int32_t one : stepped) first.push_back(one != 0 ? stepped_before : never_stepped);
+  first_step_.upload(first, device_.stream);
+}
+
 GlobalFacts CudaExecutor::global_facts() {
   const DeviceGuard guard(device_.index);
   return state_.download(device_.stream)[0].facts;

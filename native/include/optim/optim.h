@@ -317,6 +317,12 @@ OPTIM_API optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int6
 OPTIM_API optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step);
 OPTIM_API optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step);
 
+/* Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin differently with a tensor's first
+ * gradient (SGD's dampening, Shampoo) a checkpoint must keep it where gradients come late; set it after optim_plan_set_step. get
+ * waits for the device. */
+OPTIM_API optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped);
+OPTIM_API optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped);
+
 /* Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest stay). Setting one that
  * decides which slots exist is refused. */
 OPTIM_API optim_status optim_plan_get_hypers(const optim_plan* plan, int64_t group, double* hypers, int64_t count);

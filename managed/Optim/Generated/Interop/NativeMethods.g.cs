@@ -210,6 +210,15 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_input_step")]
     internal static partial int PlanSetInputStep(PlanHandle plan, long group, long step);
 
+    /// <summary>Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin
+    /// differently with a tensor's first gradient (SGD's dampening, Shampoo) a checkpoint must keep it where gradients
+    /// come late; set it after optim_plan_set_step. get waits for the device.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_stepped")]
+    internal static partial int PlanGetStepped(PlanHandle plan, int* stepped);
+
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_stepped")]
+    internal static partial int PlanSetStepped(PlanHandle plan, int* stepped);
+
     /// <summary>Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest
     /// stay). Setting one that decides which slots exist is refused.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_hypers")]
