@@ -1,0 +1,212 @@
+"""The tensors of a torch optimizer bound to plans of the library: one plan for each device, and for float64 one apart."""
+
+import itertools
+
+import torch
+
+from . import _buffers
+from ._native import Plan, engine_for
+
+_DTYPES = {value: name for name, value in _buffers.torch_dtypes(torch).items()}
+
+
+class Bucket:
+    """The tensors of one plan. The list of tensors is fixed; their storage, and their gradients, may move."""
+
+    def __init__(self, rows, rule, params, groups, places, options):
+        buffers = [_buffers.describe(p, f"params[{place}]") for p, place in zip(params, places)]
+        self.params, self.groups, self.places, self.rule = params, groups, places, rule
+        self.device = params[0].device
+        self.engine = engine_for(buffers[0].device)
+        self.plan = Plan(self.engine, rule.name, rows, buffers, groups, **options)
+        self.identity = [(p.dtype, p.device, p.shape, p.stride()) for p in params]
+        self.strides = [p.stride() for p in params]
+        self.slots = [self.plan.slots(i) for i in range(len(params))]
+        self._param_addresses = [buffer.address for buffer in buffers]
+        self._gradient_addresses = None
+        self._inputs = False
+
+    def make_states(self, given):
+        """Allocates the states, takes over those that `given` (a dictionary for each parameter) has and initializes the
+        others. Returns a dictionary for each parameter."""
+        made = []
+        for param, slots, state in zip(self.params, self.slots, given):
+            tensors = {}
+            for slot in slots:
+                old = state.get(slot.name)
+                tensors[slot.name] = self._adopt(old, param, slot) if old is not None else self._allocate(param, slot)
+            made.append(tensors)
+        self.plan.bind(states=[t.data_ptr() for tensors in made for t in tensors.values()])
+        missing = [any(slot.name not in state for slot in slots) for slots, state in zip(self.slots, given)]
+        if any(missing):
+            self._initialize(made, given)
+        return made
+
+    def _initialize(self, made, given):
+        # Initial values may be projections of the parameter (Nero), which go with it; a resumed parameter is not projected.
+        resumed = [p for p, state in zip(self.params, given) if state]
+        resumed += [tensors[name] for tensors, state in zip(made, given) for name in tensors if name in state]
+        kept = [(tensor, tensor.detach().clone()) for tensor in resumed]
+        self.set_stream()
+        self.plan.init_states()
+        for tensor, value in kept:
+            tensor.copy_(value)
+
+    def _allocate(self, param, slot):
+        dtype = _DTYPES[slot.dtype]
+        if slot.shape == tuple(param.shape):
+            return torch.empty_strided(slot.shape, param.stride(), dtype=dtype, device=param.device)
+        return torch.empty(slot.shape, dtype=dtype, device=param.device)
+
+    def _adopt(self, old, param, slot):
+        made = self._allocate(param, slot)
+        if old.dtype == made.dtype and old.device == made.device and old.stride() == made.stride() and old.shape == made.shape:
+            return old
+        return made.copy_(old.reshape(made.shape))
+
+    def is_stale(self):
+        """Whether the plan no longer fits: the process has forked, or a parameter is of another kind. Takes over
+        parameters whose storage has moved."""
+        if self.engine.handle is None:
+            return True
+        addresses = [p.data_ptr() for p in self.params]
+        if addresses != self._param_addresses:
+            if any((p.dtype, p.device, p.shape, p.stride()) != i for p, i in zip(self.params, self.identity)):
+                return True
+            self.plan.bind(params=addresses)
+            self._param_addresses = addresses
+        return False
+
+    def bind_gradients(self, kept):
+        """Binds the gradients that have moved; what must live until the step is queued goes into `kept`."""
+        addresses = self._addresses([p.grad for p in self.params], "the gradient", kept)
+        if addresses != self._gradient_addresses:
+            self.plan.bind(grads=addresses)
+            self._gradient_addresses = addresses
+
+    def step(self, rows, scalars, inputs):
+        """Binds what has moved since the last step, and steps. scalars: grad_scale, found_inf, overflow or None."""
+        kept = []
+        self.bind_gradients(kept)
+        if self.rule.needs:
+            self._bind_inputs(inputs, kept)
+        self.plan.set_rows(rows)
+        self.set_stream()
+        # Copies may go when the step is queued: torch's allocator reuses their memory in the order of the stream.
+        scalars = [s.to(self.device, torch.float32, non_blocking=True) if s is not None else None for s in scalars]
+        self.plan.step(*(s.data_ptr() if s is not None else None for s in scalars))
+
+    def set_stream(self):
+        if self.device.type == "cuda":
+            self.engine.set_stream(torch.cuda.current_stream(self.device).cuda_stream)
+
+    def _addresses(self, tensors, what, kept):
+        found = []
+        add = found.append
+        try:
+            for tensor, strides in zip(tensors, self.strides):
+                if tensor is None:
+                    add(0)
+                elif tensor.stride() == strides:
+                    add(tensor.data_ptr())
+                else:
+                    add(self._laid_out(tensor, len(found), what, kept))
+        except (RuntimeError, NotImplementedError):  # it has no storage
+            place = self.places[len(found)]
+            _buffers.describe(tensors[len(found)], f"{what} of params[{place}]")
+            raise
+        return found
+
+    def _laid_out(self, tensor, index, what, kept):
+        """A gradient whose elements lie in another order than the parameter's is copied."""
+        param = self.params[index]
+        _buffers.describe(tensor, f"{what} of params[{self.places[index]}]")
+        if tensor.shape != param.shape:
+            raise ValueError(
+                f"{what} of params[{self.places[index]}] has shape {tuple(tensor.shape)}; it must be {tuple(param.shape)}"
+            )
+        if _buffers.same_layout(param.shape, tensor.stride(), param.stride()):
+            return tensor.data_ptr()
+        copy = torch.empty_strided(param.shape, param.stride(), dtype=tensor.dtype, device=tensor.device)
+        kept.append(copy.copy_(tensor))
+        return copy.data_ptr()
+
+    def _bind_inputs(self, inputs, kept):
+        if not inputs and not self._inputs:
+            return
+        lists = []
+        for name in self.rule.needs:
+            given = inputs.get(name)
+            tensors = [given[place] if given is not None else None for place in self.places]
+            tensors = [t if p.grad is not None else None for t, p in zip(tensors, self.params)]
+            self._check_inputs(tensors, name)
+            lists.append(self._addresses(tensors, name, kept))
+        self.plan.bind_inputs(list(itertools.chain.from_iterable(zip(*lists))))
+        self._inputs = bool(inputs)
+
+    def _check_inputs(self, tensors, name):
+        for tensor, param, place in zip(tensors, self.params, self.places):
+            if tensor is not None and (tensor.dtype, tensor.device, tensor.shape) != (param.dtype, param.device, param.shape):
+                raise ValueError(
+                    f"{name} of params[{place}] is {tensor.dtype} {tuple(tensor.shape)} on {tensor.device}; it must be "
+                    f"{param.dtype} {tuple(param.shape)} on {param.device}"
+                )
+
+
+def partition(param_groups, takes_part):
+    """The parameters that take part, by device and by whether they are float64: lists of parameters, of their groups, and of
+    their places among all."""
+    parts = {}
+    params = [(param, index) for index, group in enumerate(param_groups) for param in group["params"]]
+    for place, (param, group) in enumerate(params):
+        if takes_part(param):
+            part = parts.setdefault((param.device, param.dtype == torch.float64), ([], [], []))
+            for items, item in zip(part, (param, group, place)):
+                items.append(item)
+    return list(parts.values())
+
+
+class Binding:
+    """All tensors of an optimizer that take part: those that require a gradient, have one, or have a state."""
+
+    def __init__(self, optimizer, steps):
+        rows = optimizer._rows()
+        self.dormant = []
+
+        def takes_part(param):
+            wanted = param.requires_grad or param.grad is not None or bool(optimizer.state.get(param))
+            if not wanted:
+                self.dormant.append(param)
+            return wanted
+
+        self.count = sum(len(group["params"]) for group in optimizer.param_groups)
+        self.group_count = len(rows)
+        self.buckets = []
+        states = []
+        for members in partition(optimizer.param_groups, takes_part):
+            bucket = Bucket(rows, optimizer.rule, *members, optimizer._plan_options())
+            states.append(bucket.make_states([optimizer.state.get(param, {}) for param in bucket.params]))
+            for group, (step, input_step) in enumerate(steps):
+                bucket.plan.set_step(group, step)
+                bucket.plan.set_input_step(group, input_step)
+            self.buckets.append(bucket)
+        for bucket, made in zip(self.buckets, states):
+            for param, tensors in zip(bucket.params, made):
+                optimizer.state[param] = tensors
+
+    def is_stale(self, param_groups):
+        """Whether the optimizer has other parameters than those bound, or other kinds of them."""
+        if len(param_groups) != self.group_count or sum(len(g["params"]) for g in param_groups) != self.count:
+            return True
+        if any(param.grad is not None or param.requires_grad for param in self.dormant):
+            return True
+        return any([bucket.is_stale() for bucket in self.buckets])
+
+    def steps(self):
+        """Of each group the number of its steps, and of those with further inputs. Waits for the device."""
+        found = [(0, 0)] * self.group_count
+        for bucket in self.buckets:
+            for group in set(bucket.groups):
+                step = (bucket.plan.get_step(group), bucket.plan.get_input_step(group))
+                found[group] = max(found[group], step)
+        return found
