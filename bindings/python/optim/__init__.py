@@ -24,7 +24,7 @@ _PLACES = {
     "get_optimizer_parameters": "factory",
     "get_supported_optimizers": "factory",
     "load_optimizer": "factory",
-    "hutchinson": "hutchinson",
+    "hutchinson": "_hutchinson",
 }
 _MODULES = ("arrays", "functions", "schedules")
 

@@ -185,6 +185,7 @@ class Binding:
         states = []
         for members in partition(optimizer.param_groups, takes_part):
             bucket = Bucket(rows, optimizer.rule, *members, optimizer._plan_options())
+            bucket.bind_gradients([])  # what cannot be served is refused before initial states are made
             states.append(bucket.make_states([optimizer.state.get(param, {}) for param in bucket.params]))
             for group, (step, input_step) in enumerate(steps):
                 bucket.plan.set_step(group, step)

@@ -11,7 +11,7 @@ from ._native import Plan, engine_for
 from ._options import Options, bound
 from ._schema import RULES
 from ._torch_binding import Binding
-from .hutchinson import hutchinson
+from ._hutchinson import hutchinson
 
 # What the steps of some rules need besides gradients can be estimated where the gradients have a graph.
 _ESTIMATES = {"hessian": hutchinson}
@@ -168,6 +168,8 @@ class Optimizer(torch.optim.Optimizer):
             for index in group["params"]:
                 if index in result["state"]:
                     result["state"][index] = {**result["state"][index], "step": torch.tensor(float(step))}
+        if self._probes:
+            result["probes"] = self._probes
         return result
 
     def load_state_dict(self, state_dict):
@@ -179,7 +181,7 @@ class Optimizer(torch.optim.Optimizer):
             raise ValueError(f"the state has groups of {given} parameters; the optimizer has {sizes}")
         indices = list(itertools.chain.from_iterable(group["params"] for group in groups))
         params = list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
-        before = (self.state, self.param_groups, self._binding, self._steps)
+        before = (self.state, self.param_groups, self._binding, self._steps, self._probes)
         try:
             self._steps = [_steps_of(i, group, state_dict["state"]) for i, group in enumerate(groups)]
             self.state = type(self.state)(dict)
@@ -189,12 +191,12 @@ class Optimizer(torch.optim.Optimizer):
                 if kept:
                     self.state[param] = kept
             self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
-            self._binding = None
+            self._binding, self._probes = None, int(state_dict.get("probes", 0))
             with torch.no_grad():
                 self._check_states(params)
                 self._binding = Binding(self, self._steps)
         except BaseException:
-            self.state, self.param_groups, self._binding, self._steps = before
+            self.state, self.param_groups, self._binding, self._steps, self._probes = before
             raise
 
     def _loaded_group(self, group, loaded):
