@@ -88,6 +88,14 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
         ["OPTIM_LIBRARY"] = Absolute("build/simt/lib/liboptim.so"),
         ["OPTIM_TEST_DEVICE"] = "cuda",
     }));
+    string[] python = ["bindings/python", "tests/python", "tests/golden", Library, "build/simt/lib", "build.cake", "cmake/suites.cake"];
+    suites.Run("python (cpu)", python, () =>
+        suites.Pytest("python-cpu", "tests/python", new() { ["OPTIM_LIBRARY"] = Absolute(Library) }));
+    suites.Run("python (simt)", python, () => suites.Pytest("python-simt", "tests/python/test_device_arrays.py", new()
+    {
+        ["OPTIM_LIBRARY"] = Absolute("build/simt/lib/liboptim.so"),
+        ["OPTIM_TEST_DEVICE"] = "cuda",
+    }));
     suites.Run("one-file rule", managed, () => suites.Tap("tests/one_file_rule/run.sh"));
 
     if (!hasCuda)

@@ -54,7 +54,10 @@ def _path():
 
 
 def _load(path):
-    library = ctypes.CDLL(path)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(f"{path} is no library that can be loaded: {error}") from None
     try:
         library.optim_version.restype = ctypes.c_char_p
         version = library.optim_version().decode()

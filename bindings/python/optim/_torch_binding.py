@@ -7,6 +7,8 @@ import torch
 from . import _buffers
 from ._native import Plan, engine_for
 
+# Unbound methods: with map they make the loops over all tensors of a step twice as fast.
+_stride, _data_ptr = torch.Tensor.stride, torch.Tensor.data_ptr
 _DTYPES = {value: name for name, value in _buffers.torch_dtypes(torch).items()}
 
 
@@ -69,7 +71,7 @@ class Bucket:
         parameters whose storage has moved."""
         if self.engine.handle is None:
             return True
-        addresses = [p.data_ptr() for p in self.params]
+        addresses = list(map(_data_ptr, self.params))
         if addresses != self._param_addresses:
             if any((p.dtype, p.device, p.shape, p.stride()) != i for p, i in zip(self.params, self.identity)):
                 return True
@@ -101,6 +103,11 @@ class Bucket:
             self.engine.set_stream(torch.cuda.current_stream(self.device).cuda_stream)
 
     def _addresses(self, tensors, what, kept):
+        try:  # as nearly always: all are there, and lie as the parameters
+            if list(map(_stride, tensors)) == self.strides:
+                return list(map(_data_ptr, tensors))
+        except (TypeError, RuntimeError, NotImplementedError):
+            pass
         found = []
         add = found.append
         try:
