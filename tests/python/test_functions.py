@@ -5,7 +5,6 @@ import pytest
 import torch
 from golden import cases, norm, tolerances
 
-import optim
 from optim import functions
 
 # Cases of a function: what it takes of a case, with grad and param copies, and the tensor it changes.
@@ -117,6 +116,33 @@ def test_inverse_root():
     assert torch.allclose(torch.linalg.matrix_power(root, 4) @ matrix, torch.eye(6, dtype=torch.float64), atol=1e-9)
 
 
+def test_coupled_newton():
+    matrix = torch.diag(torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64))
+    root = torch.empty_like(matrix)
+    functions.coupled_newton(matrix, root, p=2, tolerance=1e-12)
+    assert torch.allclose(root, torch.diag(1 / torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)))
+
+
+def test_unscale():
+    grads, found = lists(), torch.zeros(1)
+    wanted = [t / 8 for t in grads]
+    functions.unscale(grads, torch.tensor(8.0), found)
+    assert all(torch.equal(a, b) for a, b in zip(grads, wanted)) and found == 0
+    grads[1][2] = float("inf")
+    functions.unscale(grads, torch.tensor(8.0), found)
+    assert found == 1
+
+
+def test_sam_there_and_back():
+    param, grad, old = torch.randn(5), torch.randn(5), torch.zeros(5)
+    before = param.clone()
+    functions.sam_perturb([param], [grad], [old], rho=2.0)
+    assert torch.equal(old, before)
+    assert torch.allclose(param, before + 2.0 * grad / grad.norm(), rtol=1e-5)
+    functions.sam_restore(param, old)
+    assert torch.equal(param, before)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -124,6 +150,7 @@ def test_inverse_root():
         (lambda: functions.softplus("text"), "tensors\\[0\\] is a str; a torch tensor"),
         (lambda: functions.softplus(numpy.ones(2, int)), "tensors\\[0\\] is int64; allowed are float32"),
         (lambda: functions.clip_grad_norm(torch.ones(2), -1), "max_norm is -1"),
+        (lambda: functions.unscale(torch.ones(2), torch.ones(2), torch.ones(1)), "grad_scale is float32 \\(2,\\); it must be one"),
         (lambda: functions.pcgrad([[torch.ones(2)]], [torch.ones(2)], "max"), "reduction is 'max'"),
         (lambda: functions.pcgrad([[torch.ones(2)]], []), "task_grads has lists of \\[1\\] gradients; merged has 0"),
         (lambda: functions.pcgrad([[torch.ones(2)]] * 2, [torch.ones(2)], order=[[1], [1]]), "all others"),
@@ -132,7 +159,3 @@ def test_inverse_root():
 def test_misuse(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
-
-
-def test_every_schedule_has_a_class():
-    assert [s.schema for s in optim.schedules.CLASSES.values()] == list(optim.SCHEDULES)

@@ -166,7 +166,7 @@ def broken(change):
         (lambda s: s["state"][1].update(exp_avg=3), "exp_avg of params\\[1\\] is int"),
         (lambda s: s["state"][2].update(velocity=torch.zeros(3, 8)), "velocity of params\\[2\\] is none of Adam, which keeps exp_avg"),
         (lambda s: s["param_groups"][0].update(lr=-1), "lr of group 0 is -1"),
-        (lambda s: s["param_groups"][0].update(step=-1), "step is -1"),
+        (lambda s: s["param_groups"][0].update(step=-1), "the steps of group 0 are \\(-1, -1\\)"),
         (lambda s: (s["param_groups"][0].pop("step"), s["state"][0].update(step=9)), "have made 2, 9 steps"),
     ],
 )

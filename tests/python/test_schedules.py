@@ -14,6 +14,10 @@ BY_NAME = {chosen.schema.name: chosen for chosen in schedules.CLASSES.values()}
 CASES = [case for case in cases() if case.item in BY_NAME and "out.lr" in case.tensors]
 
 
+def test_every_schedule_has_a_class():
+    assert [chosen.schema for chosen in schedules.CLASSES.values()] == list(optim.SCHEDULES)
+
+
 def test_there_are_cases():
     assert len({case.item for case in CASES}) >= len(BY_NAME) - 1  # Proportion's are of another form
 

@@ -52,7 +52,7 @@ internal static class PythonFile
         text.Append("    ]\n    docs = {\n");
         foreach (var field in type.Fields.Where(field => field.Doc.Length > 0))
         {
-            text.Append(CultureInfo.InvariantCulture, $"        \"{field.Name}\": ({Literal(field.Doc)}),\n");
+            text.Append(CultureInfo.InvariantCulture, $"        \"{field.Name}\": {Literal(field.Doc, field.Name.Length + 13)},\n");
         }
 
         text.Append("    }\n");
@@ -70,24 +70,30 @@ internal static class PythonFile
         text.Append("        },\n    ),\n");
     }
 
-    /// <summary>Strings that Python joins, none of them longer than a line.</summary>
-    private static string Literal(string doc)
+    /// <summary>A string literal; where it does not fit into its line, after <paramref name="indent"/> letters, several that
+    /// Python joins.</summary>
+    private static string Literal(string doc, int indent)
     {
-        const string margin = "\n            ";
-        var lines = new StringBuilder();
-        var line = new StringBuilder();
-        foreach (var word in doc.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        var escaped = doc.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
+        if (indent + escaped.Length + 2 <= Width)
         {
-            if (line.Length + word.Length + margin.Length + 4 > Width)
+            return $"\"{escaped}\"";
+        }
+
+        const string margin = "\n            ";
+        var lines = new StringBuilder("(");
+        var line = new StringBuilder();
+        foreach (var word in escaped.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (margin.Length + line.Length + word.Length + 3 > Width)
             {
                 lines.Append(margin).Append('"').Append(line).Append(" \"");
                 line.Clear();
             }
 
-            var escaped = word.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
-            line.Append(line.Length > 0 ? " " : "").Append(escaped);
+            line.Append(line.Length > 0 ? " " : "").Append(word);
         }
 
-        return lines.Append(margin).Append('"').Append(line).Append('"').ToString();
+        return lines.Append(margin).Append('"').Append(line).Append("\"\n        )").ToString();
     }
 }

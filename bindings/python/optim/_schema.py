@@ -56,7 +56,8 @@ class Hyper:
         if self.kind == "word":
             return " or ".join(map(repr, self.words))
         low = "" if self.minimum is None else ("> " if self.minimum_open else ">= ") + format(self.minimum, "g")
-        high = "" if self.maximum is None or self.maximum >= 2**53 else ("< " if self.maximum_open else "<= ") + format(self.maximum, "g")
+        unbounded = self.maximum is None or self.maximum >= 2**53  # what a double can count to
+        high = "" if unbounded else ("< " if self.maximum_open else "<= ") + format(self.maximum, "g")
         bounds = " and ".join(bound for bound in (low, high) if bound)
         return ("whole, " if self.kind == "integer" else "") + bounds if bounds else "any number"
 

@@ -28,6 +28,20 @@ class Bucket:
         self._gradient_addresses = None
         self._inputs = False
 
+    def check_states(self, given):
+        """States that were loaded must be those of the rule, in name and size."""
+        for place, slots, states in zip(self.places, self.slots, given):
+            sizes = {slot.name: slot.shape for slot in slots}
+            for name, value in states.items():
+                if name not in sizes:
+                    raise ValueError(
+                        f"state {name} of params[{place}] is none of {self.rule.class_name}, which keeps "
+                        f"{', '.join(sizes) or 'none'}"
+                    )
+                if not isinstance(value, torch.Tensor) or value.numel() != torch.Size(sizes[name]).numel():
+                    size = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+                    raise ValueError(f"state {name} of params[{place}] is {size}; it must be {sizes[name]}")
+
     def make_states(self, given):
         """Allocates the states, takes over those that `given` (a dictionary for each parameter) has and initializes the
         others. Returns a dictionary for each parameter."""
@@ -45,7 +59,7 @@ class Bucket:
         return made
 
     def _initialize(self, made, given):
-        # Initial values may be projections of the parameter (Nero), which go with it; a resumed parameter is not projected.
+        # A rule may project its parameters when it begins; one that is resumed stays as it is.
         resumed = [p for p, state in zip(self.params, given) if state]
         resumed += [tensors[name] for tensors, state in zip(made, given) for name in tensors if name in state]
         kept = [(tensor, tensor.detach().clone()) for tensor in resumed]
@@ -61,8 +75,9 @@ class Bucket:
         return torch.empty(slot.shape, dtype=dtype, device=param.device)
 
     def _adopt(self, old, param, slot):
+        """The state itself where it is as the plan needs it, otherwise a copy."""
         made = self._allocate(param, slot)
-        if old.dtype == made.dtype and old.device == made.device and old.stride() == made.stride() and old.shape == made.shape:
+        if all(getattr(old, what) == getattr(made, what) for what in ("dtype", "device", "shape")) and old.stride() == made.stride():
             return old
         return made.copy_(old.reshape(made.shape))
 
@@ -188,17 +203,19 @@ class Binding:
 
         self.count = sum(len(group["params"]) for group in optimizer.param_groups)
         self.group_count = len(rows)
-        self.buckets = []
-        states = []
+        self.buckets, given = [], []
         for members in partition(optimizer.param_groups, takes_part):
             bucket = Bucket(rows, optimizer.rule, *members, optimizer._plan_options())
-            bucket.bind_gradients([])  # what cannot be served is refused before initial states are made
-            states.append(bucket.make_states([optimizer.state.get(param, {}) for param in bucket.params]))
+            # What cannot be served is refused before initial states are made, for which parameters may be projected.
+            bucket.bind_gradients([])
+            given.append([optimizer.state.get(param, {}) for param in bucket.params])
+            bucket.check_states(given[-1])
+            self.buckets.append(bucket)
+        states = [bucket.make_states(old) for bucket, old in zip(self.buckets, given)]
+        for bucket, made in zip(self.buckets, states):
             for group, (step, input_step) in enumerate(steps):
                 bucket.plan.set_step(group, step)
                 bucket.plan.set_input_step(group, input_step)
-            self.buckets.append(bucket)
-        for bucket, made in zip(self.buckets, states):
             for param, tensors in zip(bucket.params, made):
                 optimizer.state[param] = tensors
 

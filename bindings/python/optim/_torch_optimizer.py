@@ -130,7 +130,8 @@ class Optimizer(torch.optim.Optimizer):
         needs = self.rule.needs
         unknown = [name for name in given if name not in needs]
         if unknown:
-            raise TypeError(f"{self.rule.class_name}.step takes no {', '.join(unknown)}; it needs {', '.join(needs) or 'nothing'}")
+            name = self.rule.class_name
+            raise TypeError(f"{name}.step takes no {', '.join(unknown)}; it needs {', '.join(needs) or 'nothing'}")
         params = [p for group in self.param_groups for p in group["params"]] if needs else []
         found = {}
         for name in needs:
@@ -193,7 +194,6 @@ class Optimizer(torch.optim.Optimizer):
             self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
             self._binding, self._probes = None, int(state_dict.get("probes", 0))
             with torch.no_grad():
-                self._check_states(params)
                 self._binding = Binding(self, self._steps)
         except BaseException:
             self.state, self.param_groups, self._binding, self._steps, self._probes = before
@@ -204,28 +204,6 @@ class Optimizer(torch.optim.Optimizer):
         if "amsgrad" in self.options.spellings and self.options.spellings["amsgrad"] in values:
             values.pop("amsgrad", None)  # written for torch.optim beside our own name
         return {**group, **self.options.translate(values), "params": group["params"]}
-
-    def _check_states(self, params):
-        """Loaded states must be those of the rule, in name and size."""
-        rows = self._rows()
-        engine = engine_for(("cpu", 0))
-        groups = [g for g, group in enumerate(self.param_groups) for _ in group["params"]]
-        for place, (param, group) in enumerate(zip(params, groups)):
-            states = self.state.get(param)
-            if not states:
-                continue
-            buffer = _buffers.describe(param, f"params[{place}]")
-            buffer.address = 0
-            slots = {s.name: s for s in Plan(engine, self.rule.name, [rows[group]], [buffer], [0], **self._plan_options()).slots(0)}
-            for name, value in states.items():
-                if name not in slots:
-                    raise ValueError(
-                        f"state {name} of params[{place}] is none of {self.rule.class_name}, which keeps {', '.join(slots) or 'none'}"
-                    )
-                elements = torch.Size(slots[name].shape).numel()
-                if not isinstance(value, torch.Tensor) or value.numel() != elements:
-                    size = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
-                    raise ValueError(f"state {name} of params[{place}] is {size}; it must be {slots[name].shape}")
 
     def __getstate__(self):
         self._steps = self._step_counts()
@@ -240,7 +218,10 @@ class Optimizer(torch.optim.Optimizer):
 def _steps_of(index, group, states):
     """The step count of a loaded group, and that of steps with further inputs."""
     if "step" in group:
-        return int(group["step"]), int(group.get("input_step", group["step"]))
+        found = int(group["step"]), int(group.get("input_step", group["step"]))
+        if min(found) < 0:
+            raise ValueError(f"the steps of group {index} are {found}; allowed is 0 or more")
+        return found
     counts = {int(states[i]["step"]) for i in group["params"] if "step" in states.get(i, ())}
     if len(counts) > 1:
         raise ValueError(

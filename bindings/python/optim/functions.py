@@ -11,6 +11,8 @@ from . import _abi, _buffers
 from ._library import check, lib
 from ._native import engine_for, tensor_array
 
+_cuda_engines = {}
+
 
 class _Call:
     """The tensors of one call: their descriptions, and the engine of their device."""
@@ -39,17 +41,37 @@ class _Call:
             raise ValueError(f"{first_name} has {len(a)} tensors, {second_name} {len(b)}; they must be as many")
         return a, b
 
+    def scalar(self, tensor, name):
+        """The address of one float32."""
+        (found,) = self.tensors(tensor, name)
+        if found.dtype != _abi.F32 or any(size != 1 for size in found.shape[: found.rank]):
+            raise ValueError(f"{name} is {_buffers.NAMES[found.dtype]} {tuple(found.shape[:found.rank])}; it must be one float32")
+        return found.data
+
     def engine(self):
-        engine = engine_for(self.device or ("cpu", 0))
+        device = self.device or ("cpu", 0)
+        if device[0] == "cpu":
+            return engine_for(device).handle
+        if device not in _cuda_engines:
+            _cuda_engines[device] = engine_for(device)
+        engine = _cuda_engines[device]
         torch = sys.modules.get("torch")
-        if engine.device[0] == "cuda" and torch is not None:
-            engine.set_stream(torch.cuda.current_stream(engine.device[1]).cuda_stream)
-        self.held.append(engine)
+        if torch is not None and torch.cuda.is_initialized():
+            engine.set_stream(torch.cuda.current_stream(device[1]).cuda_stream)
         return engine.handle
 
 
 def _absent():
     return _buffers.Buffer(None, _abi.F32, (), (), None, None)
+
+
+def unscale(grads, grad_scale, found_inf):
+    """Divides gradients by grad_scale and sets found_inf to 1 where an element is not finite; both are tensors of one float32
+    on the device of the gradients, for which nothing waits."""
+    call = _Call()
+    tensors = call.tensors(grads, "grads")
+    scale, found = call.scalar(grad_scale, "grad_scale"), call.scalar(found_inf, "found_inf")
+    check(lib.optim_unscale(call.engine(), len(tensors), tensors, scale, found))
 
 
 def clip_grad_value(grads, clip_value):
@@ -145,6 +167,30 @@ def inverse_root(matrices, roots, p, ridge_epsilon=0.0):
     call = _Call()
     values, targets = call.pairs(matrices, "matrices", roots, "roots")
     check(lib.optim_inverse_root(call.engine(), len(values), values, targets, p, ridge_epsilon, None))
+
+
+def coupled_newton(matrices, roots, p, iterations=100, tolerance=1e-6):
+    """roots[i] = matrices[i]^(-1/p) by the coupled Newton iteration (Guo & Higham 2006), for matrices of moderate condition."""
+    call = _Call()
+    values, targets = call.pairs(matrices, "matrices", roots, "roots")
+    arguments = (p, iterations, tolerance, None, None)
+    check(lib.optim_coupled_newton(call.engine(), len(values), values, targets, *arguments))
+
+
+def sam_perturb(params, grads, old_params, rho=0.05, adaptive=False, perturb_eps=1e-12, use_gc=False, asam_eta=0.0):
+    """Saves params in old_params and moves them to the point of highest loss nearby (arXiv 2010.01412; adaptive: 2102.11600)."""
+    call = _Call()
+    values, gradients = call.pairs(params, "params", grads, "grads")
+    _, old = call.pairs(params, "params", old_params, "old_params")
+    options = (rho, int(adaptive), perturb_eps, int(use_gc), asam_eta)
+    check(lib.optim_sam_perturb(call.engine(), len(values), values, gradients, old, *options))
+
+
+def sam_restore(params, old_params):
+    """Puts params back to the bit."""
+    call = _Call()
+    values, old = call.pairs(params, "params", old_params, "old_params")
+    check(lib.optim_sam_restore(call.engine(), len(values), values, old))
 
 
 def pcgrad(task_grads, merged, reduction="mean", order=None):
