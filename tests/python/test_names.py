@@ -94,6 +94,12 @@ def test_keyword_names_of_other_libraries():
     assert optim.Adam(params, amsgrad=True).param_groups[0]["ams_bound"] is True
     assert optim.AdamW(params, foreach=False, fused=None).defaults.keys() == optim.AdamW(params).defaults.keys()
     assert optim.Ranger21(params, num_iterations=5, amsgrad=False).param_groups[0]["amsgrad"] is False
+    for chosen in CLASS_LIST:
+        for hyper in (hyper for hyper in chosen.rule.hypers if hyper.words):
+            for i, word in enumerate(hyper.words):  # as a word, and as the member of an enumeration
+                assert chosen.options.row({**chosen.options.defaults, hyper.name: i}) == chosen.options.row(
+                    {**chosen.options.defaults, hyper.name: word.upper()}
+                )
     with pytest.raises(TypeError, match="no option amsgrad"):
         optim.SGD(params, amsgrad=True)
 

@@ -78,6 +78,23 @@ def test_misuse(make, message):
         make(model())
 
 
+def test_slow_parameters_can_be_evaluated():
+    made = model()
+    wrapped = optim.Lookahead(optim.SGD(made.parameters(), lr=0.1), k=4)
+    wrapped.backup_and_load_cache()
+    wrapped.clear_and_load_backup()
+    train(made, wrapped, 4)
+    slow = copy.deepcopy(made)
+    train(made, wrapped, 2)
+    fast = copy.deepcopy(made)
+    wrapped.backup_and_load_cache()
+    assert equal(made, slow) and not equal(made, fast)
+    with pytest.raises(RuntimeError, match="clear_and_load_backup comes next"):
+        wrapped.backup_and_load_cache()
+    wrapped.clear_and_load_backup()
+    assert equal(made, fast)
+
+
 def test_lookahead_comes_before_the_first_step():
     made = model()
     optimizer = optim.SGD(made.parameters())
@@ -212,6 +229,12 @@ def test_hutchinson_finds_the_diagonal_of_a_quadratic():
     (a * param**2 / 2).sum().backward(create_graph=True)
     found = optim.hutchinson([param, without], num_samples=3, offset=5)
     assert torch.allclose(found[0], a) and found[1] is None
+    param.grad = None
+    (a * param**2 / 2).sum().backward(create_graph=True)
+    found = optim.hutchinson([param], num_samples=2000, distribution="gaussian")
+    assert torch.allclose(found[0], a, rtol=0.2)
+    with pytest.raises(ValueError, match="distribution is 'uniform'"):
+        optim.hutchinson([param], distribution="uniform")
     optimizer = optim.AdaHessian([param, without], lr=0.1, update_period=2)
     for step in range(4):
         optimizer.zero_grad(set_to_none=True)

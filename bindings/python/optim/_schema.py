@@ -37,10 +37,11 @@ class Hyper:
     def number(self, value):
         """The number of the library for a Python value."""
         if self.kind == "word":
-            key = str(value).lower()
-            if key not in self.words:
+            if isinstance(value, int) and 0 <= value < len(self.words):  # the members of an IntEnum
+                return float(value)
+            if str(value).lower() not in self.words:
                 raise ValueError(f"{self.name} is {value!r}; allowed is one of {', '.join(self.words)}")
-            return float(self.words.index(key))
+            return float(self.words.index(str(value).lower()))
         if isinstance(value, (str, bytes)):  # float would parse it
             raise TypeError(f"{self.name} is {value!r}; a number is needed")
         try:

@@ -18,6 +18,7 @@ _ESTIMATES = {"hessian": hutchinson}
 _ESTIMATE_OPTIONS = (
     ("update_period", 1, "Steps between two estimates of the Hessian's diagonal, of gradients that have a graph."),
     ("num_samples", 1, "Probes of an estimate."),
+    ("hessian_distribution", "rademacher", "Of the probes: 'rademacher' or 'gaussian'."),
 )
 _DTYPE_OPTION = (
     "state_dtype",
@@ -151,7 +152,8 @@ class Optimizer(torch.optim.Optimizer):
         self._probes += 1
         if (self._probes - 1) % self.extra["update_period"] != 0:
             return None
-        return estimate(params, self.extra["num_samples"], offset=self._probes * self.extra["num_samples"])
+        samples, distribution = self.extra["num_samples"], self.extra["hessian_distribution"]
+        return estimate(params, samples, distribution, offset=self._probes * samples)
 
     # ---- states -------------------------------------------------------------------------------------------------------
 

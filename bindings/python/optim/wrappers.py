@@ -89,6 +89,26 @@ class Lookahead(Wrapper):
             raise ValueError(f"k is {k}; allowed is 1 or more")
         super().__init__(optimizer)
         optimizer.switch_on(lookahead_k=k, lookahead_alpha=alpha, lookahead_pullback=pullback_momentum)
+        self._fast = []
+
+    @torch.no_grad()
+    def backup_and_load_cache(self):
+        """Puts the slow parameters into place, to evaluate the model with them."""
+        if self._fast:
+            raise RuntimeError("the slow parameters are in place; clear_and_load_backup comes next")
+        for group in self.param_groups:
+            for param in group["params"]:
+                slow = self.state.get(param, {}).get("slow_params")
+                if slow is not None:  # there is one from the first step on
+                    self._fast.append((param, param.detach().clone()))
+                    param.copy_(slow)
+
+    @torch.no_grad()
+    def clear_and_load_backup(self):
+        """Puts the parameters of before back, to go on training."""
+        for param, fast in self._fast:
+            param.copy_(fast)
+        self._fast = []
 
 
 class SAM(Wrapper):
