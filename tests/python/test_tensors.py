@@ -134,7 +134,13 @@ def test_steps_of_two_threads():
     from threading import Thread
 
     made = [model() for _ in range(4)]
-    threads = [Thread(target=lambda m=m: train(m, optim.AdamW(m.parameters()), 20)) for m in made]
+
+    def work(network):
+        for _ in range(20):  # engines are used, plans made and freed in all threads at once
+            train(network, optim.AdamW(network.parameters()), 1)
+            optim.functions.clip_grad_norm(list(network.parameters()), 2.0)
+
+    threads = [Thread(target=work, args=(network,)) for network in made]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 from array import array
 from dataclasses import dataclass
 
@@ -24,10 +25,12 @@ def set_num_threads(threads):
 
 class Engine:
     """A CPU or a CUDA device on which the library computes. The garbage collector finalizes in any order, but an engine is
-    freed after its plans and buffers: they hold and release it."""
+    freed after its plans and buffers: they hold and release it. What is called with its handle, other than steps of plans,
+    is called under its lock."""
 
     def __init__(self, device, threads=0):
         self.handle = ctypes.c_void_p()
+        self.lock = threading.RLock()
         self._holders = 1  # this object
         kinds = {"cpu": _abi.CPU, "cuda": _abi.CUDA}
         if device[0] not in kinds:
@@ -44,13 +47,15 @@ class Engine:
             self._stream = stream
 
     def hold(self):
-        self._holders += 1
+        with self.lock:
+            self._holders += 1
 
     def release(self, free=lib.optim_engine_free):
-        self._holders -= 1
-        if self._holders == 0 and self.handle:
-            free(self.handle)
-            self.handle = None
+        with self.lock:
+            self._holders -= 1
+            if self._holders == 0 and self.handle:
+                free(self.handle)
+                self.handle = None
 
     __del__ = release
 
@@ -129,7 +134,8 @@ class Plan:
             grad_dtype=grad_dtype,
             state_dtype=state_dtype,
         )
-        check(lib.optim_plan_create(engine.handle, options, ctypes.byref(self.handle)))
+        with engine.lock:
+            check(lib.optim_plan_create(engine.handle, options, ctypes.byref(self.handle)))
         engine.hold()
 
     def __del__(self, free=lib.optim_plan_free):

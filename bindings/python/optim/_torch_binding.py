@@ -8,7 +8,7 @@ from . import _buffers
 from ._native import Plan, engine_for
 
 # Unbound methods: with map they make the loops over all tensors of a step twice as fast.
-_stride, _data_ptr = torch.Tensor.stride, torch.Tensor.data_ptr
+_stride, _is_contiguous, _data_ptr = torch.Tensor.stride, torch.Tensor.is_contiguous, torch.Tensor.data_ptr
 _DTYPES = {value: name for name, value in _buffers.torch_dtypes(torch).items()}
 
 
@@ -23,6 +23,7 @@ class Bucket:
         self.plan = Plan(self.engine, rule.name, rows, buffers, groups, **options)
         self.identity = [(p.dtype, p.device, p.shape, p.stride()) for p in params]
         self.strides = [p.stride() for p in params]
+        self.row_major = all(p.is_contiguous() for p in params)
         self.slots = [self.plan.slots(i) for i in range(len(params))]
         self._param_addresses = [buffer.address for buffer in buffers]
         self._gradient_addresses = None
@@ -119,7 +120,7 @@ class Bucket:
 
     def _addresses(self, tensors, what, kept):
         try:  # as nearly always: all are there, and lie as the parameters
-            if list(map(_stride, tensors)) == self.strides:
+            if all(map(_is_contiguous, tensors)) if self.row_major else list(map(_stride, tensors)) == self.strides:
                 return list(map(_data_ptr, tensors))
         except (TypeError, RuntimeError, NotImplementedError):
             pass

@@ -48,17 +48,17 @@ class _Call:
             raise ValueError(f"{name} is {_buffers.NAMES[found.dtype]} {tuple(found.shape[:found.rank])}; it must be one float32")
         return found.data
 
-    def engine(self):
+    def run(self, function, *arguments):
+        """Calls a function of the library with the engine and these arguments."""
         device = self.device or ("cpu", 0)
-        if device[0] == "cpu":
-            return engine_for(device).handle
-        if device not in _cuda_engines:
+        if device[0] == "cuda" and device not in _cuda_engines:
             _cuda_engines[device] = engine_for(device)
-        engine = _cuda_engines[device]
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            engine.set_stream(torch.cuda.current_stream(device[1]).cuda_stream)
-        return engine.handle
+        engine = _cuda_engines[device] if device[0] == "cuda" else engine_for(device)
+        with engine.lock:
+            torch = sys.modules.get("torch")
+            if device[0] == "cuda" and torch is not None and torch.cuda.is_initialized():
+                engine.set_stream(torch.cuda.current_stream(device[1]).cuda_stream)
+            check(function(engine.handle, *arguments))
 
 
 def _absent():
@@ -71,14 +71,14 @@ def unscale(grads, grad_scale, found_inf):
     call = _Call()
     tensors = call.tensors(grads, "grads")
     scale, found = call.scalar(grad_scale, "grad_scale"), call.scalar(found_inf, "found_inf")
-    check(lib.optim_unscale(call.engine(), len(tensors), tensors, scale, found))
+    call.run(lib.optim_unscale, len(tensors), tensors, scale, found)
 
 
 def clip_grad_value(grads, clip_value):
     """Clamps every element to [-clip_value, clip_value]."""
     call = _Call()
     tensors = call.tensors(grads, "grads")
-    check(lib.optim_clip_grad_value(call.engine(), len(tensors), tensors, clip_value))
+    call.run(lib.optim_clip_grad_value, len(tensors), tensors, clip_value)
 
 
 def clip_grad_norm(grads, max_norm, norm_type=2.0, eps=1e-6):
@@ -87,7 +87,7 @@ def clip_grad_norm(grads, max_norm, norm_type=2.0, eps=1e-6):
     call = _Call()
     tensors = call.tensors(grads, "grads")
     norm = ctypes.c_double()
-    check(lib.optim_clip_grad_norm(call.engine(), len(tensors), tensors, max_norm, norm_type, eps, ctypes.byref(norm)))
+    call.run(lib.optim_clip_grad_norm, len(tensors), tensors, max_norm, norm_type, eps, ctypes.byref(norm))
     return norm.value
 
 
@@ -96,28 +96,28 @@ def agc(params, grads, clip_val=1e-2, agc_eps=1e-3, division_eps=1e-6):
     parameter's row, which counts as agc_eps at least."""
     call = _Call()
     values, gradients = call.pairs(params, "params", grads, "grads")
-    check(lib.optim_agc(call.engine(), len(values), values, gradients, clip_val, agc_eps, division_eps))
+    call.run(lib.optim_agc, len(values), values, gradients, clip_val, agc_eps, division_eps)
 
 
 def centralize(grads, conv_only=False):
     """Subtracts each row's mean (arXiv 2004.01461), of tensors of rank 2 or more; with conv_only of rank 4 or more."""
     call = _Call()
     tensors = call.tensors(grads, "grads")
-    check(lib.optim_centralize(call.engine(), len(tensors), tensors, int(conv_only)))
+    call.run(lib.optim_centralize, len(tensors), tensors, int(conv_only))
 
 
 def normalize(grads, channels=False, eps=1e-8):
     """Divides tensors of more than 2 elements by their standard deviation (n - 1) plus eps; with channels row by row."""
     call = _Call()
     tensors = call.tensors(grads, "grads")
-    check(lib.optim_normalize(call.engine(), len(tensors), tensors, int(channels), eps))
+    call.run(lib.optim_normalize, len(tensors), tensors, int(channels), eps)
 
 
 def norm_loss(params, lr, factor, eps=1e-8):
     """Pulls the norm of every row of the parameters to 1 with the strength lr * factor (arXiv 2103.06583)."""
     call = _Call()
     tensors = call.tensors(params, "params")
-    check(lib.optim_norm_loss(call.engine(), len(tensors), tensors, lr, factor, eps))
+    call.run(lib.optim_norm_loss, len(tensors), tensors, lr, factor, eps)
 
 
 def stable_weight_decay(params, exp_avg_sqs, lr, weight_decay, beta2, step):
@@ -127,7 +127,7 @@ def stable_weight_decay(params, exp_avg_sqs, lr, weight_decay, beta2, step):
     values, moments = call.pairs(params, "params", exp_avg_sqs, "exp_avg_sqs")
     rms = ctypes.c_double()
     arguments = (lr, weight_decay, beta2, step, ctypes.byref(rms))
-    check(lib.optim_stable_weight_decay(call.engine(), len(values), values, moments, *arguments))
+    call.run(lib.optim_stable_weight_decay, len(values), values, moments, *arguments)
     return rms.value
 
 
@@ -135,14 +135,14 @@ def lookahead(params, slow_params, alpha=0.5):
     """Moves slow parameters by alpha of the way to the parameters, and sets these to them (arXiv 1907.08610)."""
     call = _Call()
     values, slow = call.pairs(params, "params", slow_params, "slow_params")
-    check(lib.optim_lookahead(call.engine(), len(values), values, slow, alpha))
+    call.run(lib.optim_lookahead, len(values), values, slow, alpha)
 
 
 def softplus(tensors, beta=50.0):
     """x = log(1 + exp(beta x)) / beta for every element (arXiv 1908.00700)."""
     call = _Call()
     values = call.tensors(tensors, "tensors")
-    check(lib.optim_softplus(call.engine(), len(values), values, beta))
+    call.run(lib.optim_softplus, len(values), values, beta)
 
 
 def unit_norm(tensor):
@@ -150,7 +150,7 @@ def unit_norm(tensor):
     call = _Call()
     values = call.tensors(tensor, "tensor")
     norms = array("d", [0.0] * (values[0].shape[0] if values[0].rank >= 2 else 1))
-    check(lib.optim_unit_norm(call.engine(), values, norms.buffer_info()[0]))
+    call.run(lib.optim_unit_norm, values, norms.buffer_info()[0])
     return list(norms)
 
 
@@ -158,7 +158,7 @@ def rademacher(tensors, seed=0, offset=0):
     """Fills tensors with +1 and -1, each with probability 1/2; equal on every device. Take another offset for every probe."""
     call = _Call()
     values = call.tensors(tensors, "tensors")
-    check(lib.optim_rademacher(call.engine(), len(values), values, seed, offset))
+    call.run(lib.optim_rademacher, len(values), values, seed, offset)
 
 
 def inverse_root(matrices, roots, p, ridge_epsilon=0.0):
@@ -166,7 +166,7 @@ def inverse_root(matrices, roots, p, ridge_epsilon=0.0):
     eigendecomposition; the ridge is ridge_epsilon times the largest eigenvalue."""
     call = _Call()
     values, targets = call.pairs(matrices, "matrices", roots, "roots")
-    check(lib.optim_inverse_root(call.engine(), len(values), values, targets, p, ridge_epsilon, None))
+    call.run(lib.optim_inverse_root, len(values), values, targets, p, ridge_epsilon, None)
 
 
 def coupled_newton(matrices, roots, p, iterations=100, tolerance=1e-6):
@@ -174,7 +174,7 @@ def coupled_newton(matrices, roots, p, iterations=100, tolerance=1e-6):
     call = _Call()
     values, targets = call.pairs(matrices, "matrices", roots, "roots")
     arguments = (p, iterations, tolerance, None, None)
-    check(lib.optim_coupled_newton(call.engine(), len(values), values, targets, *arguments))
+    call.run(lib.optim_coupled_newton, len(values), values, targets, *arguments)
 
 
 def sam_perturb(params, grads, old_params, rho=0.05, adaptive=False, perturb_eps=1e-12, use_gc=False, asam_eta=0.0):
@@ -183,14 +183,14 @@ def sam_perturb(params, grads, old_params, rho=0.05, adaptive=False, perturb_eps
     values, gradients = call.pairs(params, "params", grads, "grads")
     _, old = call.pairs(params, "params", old_params, "old_params")
     options = (rho, int(adaptive), perturb_eps, int(use_gc), asam_eta)
-    check(lib.optim_sam_perturb(call.engine(), len(values), values, gradients, old, *options))
+    call.run(lib.optim_sam_perturb, len(values), values, gradients, old, *options)
 
 
 def sam_restore(params, old_params):
     """Puts params back to the bit."""
     call = _Call()
     values, old = call.pairs(params, "params", old_params, "old_params")
-    check(lib.optim_sam_restore(call.engine(), len(values), values, old))
+    call.run(lib.optim_sam_restore, len(values), values, old)
 
 
 def pcgrad(task_grads, merged, reduction="mean", order=None):
@@ -222,6 +222,4 @@ def pcgrad(task_grads, merged, reduction="mean", order=None):
     targets = call.tensors(list(merged), "merged")
     others = array("q", [task for row in order for task in row]) if order is not None else None
     address = others.buffer_info()[0] if others else None
-    check(
-        lib.optim_pcgrad(call.engine(), len(task_grads), len(merged), gradients, targets, address, reductions[reduction])
-    )
+    call.run(lib.optim_pcgrad, len(task_grads), len(merged), gradients, targets, address, reductions[reduction])

@@ -45,7 +45,8 @@ class LossScaler:
         if self._memory.device.type == "cuda":
             self._engine.set_stream(torch.cuda.current_stream(self._memory.device).cuda_stream)
         state = ctypes.cast(self._memory.data_ptr(), ctypes.POINTER(_abi.LossScale))
-        check(function(self._engine.handle, self._options, state))
+        with self._engine.lock:
+            check(function(self._engine.handle, self._options, state))
 
     def _scalar(self, name):
         return self._memory.view(torch.float32)[getattr(_abi.LossScale, name).offset // 4]
