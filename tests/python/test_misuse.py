@@ -113,6 +113,23 @@ def test_parameters_laid_out_as_no_step_can(tensor, message):
         optimizer.step()
 
 
+def test_gradients_that_no_longer_fit():
+    """Torch lets the data of a parameter be replaced by any other."""
+    param = torch.nn.Parameter(torch.ones(8))
+    optimizer = optim.AdamW([param])
+    param.grad = torch.ones(8)
+    optimizer.step()
+    param.data = param.data[:4]  # at the same address
+    with pytest.raises(ValueError, match="the gradient of params\\[0\\] has shape \\(8,\\); it must be \\(4,\\)"):
+        optimizer.step()
+    param.grad = torch.ones(4)
+    with pytest.raises(ValueError, match="state exp_avg of params\\[0\\] is \\(8,\\); it must be \\(4,\\)"):
+        optimizer.step()
+    optimizer.state.pop(param)
+    optimizer.step()
+    assert optimizer.state[param]["exp_avg"].shape == (4,)
+
+
 def test_parameters_that_share_memory():
     memory = torch.zeros(6)
     params = [torch.nn.Parameter(memory[:4]), torch.nn.Parameter(memory[2:])]

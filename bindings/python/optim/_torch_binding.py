@@ -1,6 +1,7 @@
 """The tensors of a torch optimizer bound to plans of the library: one plan for each device, and for float64 one apart."""
 
 import itertools
+import operator
 
 import torch
 
@@ -8,7 +9,10 @@ from . import _buffers
 from ._native import Plan, engine_for
 
 # Unbound methods: with map they make the loops over all tensors of a step twice as fast.
-_stride, _is_contiguous, _data_ptr = torch.Tensor.stride, torch.Tensor.is_contiguous, torch.Tensor.data_ptr
+_stride, _is_contiguous = torch.Tensor.stride, torch.Tensor.is_contiguous
+_data_ptr, _numel = torch.Tensor.data_ptr, torch.Tensor.numel
+_grad = operator.attrgetter("grad")
+_PIECE = 512  # parameters that are looked at together, so that they stay in the processor's cache
 _DTYPES = {value: name for name, value in _buffers.torch_dtypes(torch).items()}
 
 
@@ -23,10 +27,13 @@ class Bucket:
         self.plan = Plan(self.engine, rule.name, rows, buffers, groups, **options)
         self.identity = [(p.dtype, p.device, p.shape, p.stride()) for p in params]
         self.strides = [p.stride() for p in params]
+        self.sizes = [p.numel() for p in params]
         self.row_major = all(p.is_contiguous() for p in params)
         self.slots = [self.plan.slots(i) for i in range(len(params))]
+        self._pieces = [(first, params[first : first + _PIECE]) for first in range(0, len(params), _PIECE)]
         self._param_addresses = [buffer.address for buffer in buffers]
         self._gradient_addresses = None
+        self._kept = []  # what must live until the step is queued
         self._inputs = False
 
     def check_states(self, given):
@@ -82,79 +89,70 @@ class Bucket:
             return old
         return made.copy_(old.reshape(made.shape))
 
-    def is_stale(self):
-        """Whether the plan no longer fits: the process has forked, or a parameter is of another kind. Takes over
-        parameters whose storage has moved."""
+    def refresh(self):
+        """Looks at all parameters and gradients and takes over those whose storage has moved. False: the plan no longer fits,
+        since the process has forked or a parameter is of another kind."""
         if self.engine.handle is None:
-            return True
-        addresses = list(map(_data_ptr, self.params))
-        if addresses != self._param_addresses:
+            return False
+        params, sizes, gradients = [], [], []
+        self._kept.clear()
+        for first, piece in self._pieces:
+            params += map(_data_ptr, piece)
+            sizes += map(_numel, piece)
+            gradients += self._addresses(list(map(_grad, piece)), first, "the gradient")
+        if params != self._param_addresses or sizes != self.sizes:
             if any((p.dtype, p.device, p.shape, p.stride()) != i for p, i in zip(self.params, self.identity)):
-                return True
-            self.plan.bind(params=addresses)
-            self._param_addresses = addresses
-        return False
+                return False
+            self.plan.bind(params=params)
+            self._param_addresses = params
+        if gradients != self._gradient_addresses:
+            self.plan.bind(grads=gradients)
+            self._gradient_addresses = gradients
+        return True
 
-    def bind_gradients(self, kept):
-        """Binds the gradients that have moved; what must live until the step is queued goes into `kept`."""
-        addresses = self._addresses([p.grad for p in self.params], "the gradient", kept)
-        if addresses != self._gradient_addresses:
-            self.plan.bind(grads=addresses)
-            self._gradient_addresses = addresses
-
-    def step(self, rows, scalars, inputs):
-        """Binds what has moved since the last step, and steps. scalars: grad_scale, found_inf, overflow or None."""
-        kept = []
-        self.bind_gradients(kept)
+    def step(self, rows, scalars=(), inputs=None):
+        """Steps, after `refresh`. scalars: grad_scale, found_inf, overflow or None."""
         if self.rule.needs:
-            self._bind_inputs(inputs, kept)
+            self._bind_inputs(inputs)
         self.plan.set_rows(rows)
         self.set_stream()
-        # Copies may go when the step is queued: torch's allocator reuses their memory in the order of the stream.
         scalars = [s.to(self.device, torch.float32, non_blocking=True) if s is not None else None for s in scalars]
         self.plan.step(*(s.data_ptr() if s is not None else None for s in scalars))
+        self._kept.clear()  # torch's allocator reuses the memory in the order of the stream
 
     def set_stream(self):
         if self.device.type == "cuda":
             self.engine.set_stream(torch.cuda.current_stream(self.device).cuda_stream)
 
-    def _addresses(self, tensors, what, kept):
+    def _addresses(self, tensors, first, what):
+        """The addresses of tensors that belong to the parameters from `first` on; 0 for None."""
+        strides = self.strides[first : first + len(tensors)]
+        sizes = self.sizes[first : first + len(tensors)]
         try:  # as nearly always: all are there, and lie as the parameters
-            if all(map(_is_contiguous, tensors)) if self.row_major else list(map(_stride, tensors)) == self.strides:
+            lie = all(map(_is_contiguous, tensors)) if self.row_major else list(map(_stride, tensors)) == strides
+            if lie and list(map(_numel, tensors)) == sizes:
                 return list(map(_data_ptr, tensors))
-        except (TypeError, RuntimeError, NotImplementedError):
+        except (TypeError, RuntimeError, NotImplementedError):  # None, or one without storage
             pass
-        found = []
-        add = found.append
-        try:
-            for tensor, strides in zip(tensors, self.strides):
-                if tensor is None:
-                    add(0)
-                elif tensor.stride() == strides:
-                    add(tensor.data_ptr())
-                else:
-                    add(self._laid_out(tensor, len(found), what, kept))
-        except (RuntimeError, NotImplementedError):  # it has no storage
-            place = self.places[len(found)]
-            _buffers.describe(tensors[len(found)], f"{what} of params[{place}]")
-            raise
-        return found
+        return [self._address(*pair, what) for pair in zip(tensors, itertools.count(first), strides)]
 
-    def _laid_out(self, tensor, index, what, kept):
-        """A gradient whose elements lie in another order than the parameter's is copied."""
-        param = self.params[index]
-        _buffers.describe(tensor, f"{what} of params[{self.places[index]}]")
-        if tensor.shape != param.shape:
-            raise ValueError(
-                f"{what} of params[{self.places[index]}] has shape {tuple(tensor.shape)}; it must be {tuple(param.shape)}"
-            )
-        if _buffers.same_layout(param.shape, tensor.stride(), param.stride()):
+    def _address(self, tensor, index, strides, what):
+        if tensor is None:
+            return 0
+        if tensor.layout is torch.strided and tensor.stride() == strides and tensor.numel() == self.sizes[index]:
             return tensor.data_ptr()
-        copy = torch.empty_strided(param.shape, param.stride(), dtype=tensor.dtype, device=tensor.device)
-        kept.append(copy.copy_(tensor))
+        name, param = f"{what} of params[{self.places[index]}]", self.params[index]
+        _buffers.describe(tensor, name)  # refuses what is sparse, among others
+        if tensor.shape != param.shape:
+            raise ValueError(f"{name} has shape {tuple(tensor.shape)}; it must be {tuple(param.shape)}")
+        if _buffers.same_layout(param.shape, tensor.stride(), strides):
+            return tensor.data_ptr()
+        # Its elements lie in another order than the parameter's.
+        copy = torch.empty_strided(param.shape, strides, dtype=tensor.dtype, device=tensor.device)
+        self._kept.append(copy.copy_(tensor))
         return copy.data_ptr()
 
-    def _bind_inputs(self, inputs, kept):
+    def _bind_inputs(self, inputs):
         if not inputs and not self._inputs:
             return
         lists = []
@@ -163,7 +161,7 @@ class Bucket:
             tensors = [given[place] if given is not None else None for place in self.places]
             tensors = [t if p.grad is not None else None for t, p in zip(tensors, self.params)]
             self._check_inputs(tensors, name)
-            lists.append(self._addresses(tensors, name, kept))
+            lists.append(self._addresses(tensors, 0, name))
         self.plan.bind_inputs(list(itertools.chain.from_iterable(zip(*lists))))
         self._inputs = bool(inputs)
 
@@ -208,7 +206,7 @@ class Binding:
         for members in partition(optimizer.param_groups, takes_part):
             bucket = Bucket(rows, optimizer.rule, *members, optimizer._plan_options())
             # What cannot be served is refused before initial states are made, for which parameters may be projected.
-            bucket.bind_gradients([])
+            bucket.refresh()
             given.append([optimizer.state.get(param, {}) for param in bucket.params])
             bucket.check_states(given[-1])
             self.buckets.append(bucket)
@@ -221,12 +219,12 @@ class Binding:
                 optimizer.state[param] = tensors
 
     def is_stale(self, param_groups):
-        """Whether the optimizer has other parameters than those bound, or other kinds of them."""
+        """Whether the optimizer has other parameters than those bound, or other kinds of them. Takes over what has moved."""
         if len(param_groups) != self.group_count or sum(len(g["params"]) for g in param_groups) != self.count:
             return True
         if any(param.grad is not None or param.requires_grad for param in self.dormant):
             return True
-        return any([bucket.is_stale() for bucket in self.buckets])
+        return not all([bucket.refresh() for bucket in self.buckets])
 
     def steps(self):
         """Of each group the number of its steps, and of those with further inputs. Waits for the device."""

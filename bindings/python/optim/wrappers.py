@@ -157,6 +157,7 @@ class SAM(Wrapper):
             options = {"grad_dtype": -1}
             perturb = Bucket(rows, _Rule("sam_perturb", ()), *members, options)
             restore = Bucket([()] * len(rows), _Rule("sam_restore", ()), *members, options)
+            perturb.refresh(), restore.refresh()
             states = perturb.make_states([{}] * len(perturb.params))
             restore.plan.bind(states=[state.data_ptr() for made in states for state in made.values()])
             pairs.append((perturb, restore, states))
@@ -170,13 +171,13 @@ class SAM(Wrapper):
         """Saves the parameters and moves those that have a gradient to the point of highest loss nearby."""
         if self._perturbed:
             raise RuntimeError("the first step was already made; second_step comes next")
-        stale = self._pairs is None or self._bound != self._members()
-        if stale or any([bucket.is_stale() for pair in self._pairs for bucket in pair[:2]]):
+        # Now, also for the way back: it brings back what has a gradient now.
+        fits = self._pairs is not None and self._bound == self._members()
+        if not fits or not all([bucket.refresh() for pair in self._pairs for bucket in pair[:2]]):
             self._build()
         rows = self._rows()
-        for perturb, restore, _ in self._pairs:
-            restore.bind_gradients([])  # now: it brings back what has a gradient now
-            perturb.step(rows, (), {})
+        for perturb, _, _ in self._pairs:
+            perturb.step(rows)
         self._perturbed = True
         if zero_grad:
             self.zero_grad()
