@@ -34,6 +34,17 @@ def test_parameters_whose_storage_moved():
     assert equal(first, second)
 
 
+def test_parameters_that_change_places_with_others():
+    first, second = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+    optimizer = optim.SGD([first], lr=1.0)
+    for param in (first, second):
+        param.grad = torch.ones(3)
+    optimizer.step()
+    optimizer.param_groups[0]["params"][0] = second
+    optimizer.step()
+    assert torch.equal(first.detach(), torch.zeros(3)) and torch.equal(second.detach(), torch.zeros(3))
+
+
 def test_a_model_that_changes_dtype_keeps_its_states():
     first, second = model(), model()
     one, two = torch.optim.AdamW(first.parameters()), optim.AdamW(second.parameters())

@@ -200,8 +200,7 @@ class Binding:
                 self.dormant.append(param)
             return wanted
 
-        self.count = sum(len(group["params"]) for group in optimizer.param_groups)
-        self.group_count = len(rows)
+        self.members = [list(group["params"]) for group in optimizer.param_groups]
         self.buckets, given = [], []
         for members in partition(optimizer.param_groups, takes_part):
             bucket = Bucket(rows, optimizer.rule, *members, optimizer._plan_options())
@@ -220,7 +219,10 @@ class Binding:
 
     def is_stale(self, param_groups):
         """Whether the optimizer has other parameters than those bound, or other kinds of them. Takes over what has moved."""
-        if len(param_groups) != self.group_count or sum(len(g["params"]) for g in param_groups) != self.count:
+        present = [group["params"] for group in param_groups]
+        if list(map(len, present)) != list(map(len, self.members)):
+            return True
+        if not all(all(map(operator.is_, *pair)) for pair in zip(present, self.members)):
             return True
         if any(param.grad is not None or param.requires_grad for param in self.dormant):
             return True
@@ -228,7 +230,7 @@ class Binding:
 
     def steps(self):
         """Of each group the number of its steps, and of those with further inputs. Waits for the device."""
-        found = [(0, 0)] * self.group_count
+        found = [(0, 0)] * len(self.members)
         for bucket in self.buckets:
             for group in set(bucket.groups):
                 step = (bucket.plan.get_step(group), bucket.plan.get_input_step(group))
