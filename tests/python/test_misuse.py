@@ -181,7 +181,8 @@ def broken(change):
         (lambda s: s["param_groups"][0]["params"].pop(), "groups of \\[3\\]"),
         (lambda s: s["state"][1].update(exp_avg=torch.zeros(7)), "exp_avg of params\\[1\\] is \\(7,\\); it must be \\(8,\\)"),
         (lambda s: s["state"][1].update(exp_avg=3), "exp_avg of params\\[1\\] is int"),
-        (lambda s: s["state"][2].update(velocity=torch.zeros(3, 8)), "velocity of params\\[2\\] is none of Adam, which keeps exp_avg"),
+        (lambda s: s["state"][2].pop("exp_avg"), "params\\[2\\] lacks the state exp_avg; it has exp_avg_sq"),
+        (lambda s: s["param_groups"][0].update(amsgrad=True, ams_bound=True), "params\\[0\\] lacks the state max_exp_avg_sq"),
         (lambda s: s["param_groups"][0].update(lr=-1), "lr of group 0 is -1"),
         (lambda s: s["param_groups"][0].update(step=-1), "the steps of group 0 are \\(-1, -1\\)"),
         (lambda s: (s["param_groups"][0].pop("step"), s["state"][0].update(step=9)), "have made 2, 9 steps"),
@@ -198,6 +199,18 @@ def test_refused_states_change_nothing(change, message):
     train(second, two, 3)
     assert equal(first, second)
     assert two.state_dict()["param_groups"][0]["step"] == 6
+
+
+def test_states_that_a_rule_does_not_have_are_dropped_with_a_warning():
+    first, second = model(), model()
+    one, two = optim.Adam(first.parameters()), optim.Adam(second.parameters())
+    train(first, one, 2)
+    second.load_state_dict(first.state_dict())
+    with pytest.warns(UserWarning, match="Adam keeps the states exp_avg, exp_avg_sq; dropped are trust_ratio, weight_norm"):
+        two.load_state_dict(broken(lambda s: s["state"][1].update(trust_ratio=1.0, weight_norm=torch.ones(()))))
+    train(first, one, 2)
+    train(second, two, 2)
+    assert equal(first, second)
 
 
 def test_inputs():

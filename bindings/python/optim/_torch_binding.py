@@ -2,6 +2,7 @@
 
 import itertools
 import operator
+import warnings
 
 import torch
 
@@ -37,18 +38,25 @@ class Bucket:
         self._inputs = False
 
     def check_states(self, given):
-        """States that were loaded must be those of the rule, in name and size."""
+        """States that were loaded must have those of the rule, in their sizes; others are dropped with a warning."""
+        dropped = set()
         for place, slots, states in zip(self.places, self.slots, given):
-            sizes = {slot.name: slot.shape for slot in slots}
-            for name, value in states.items():
-                if name not in sizes:
-                    raise ValueError(
-                        f"state {name} of params[{place}] is none of {self.rule.class_name}, which keeps "
-                        f"{', '.join(sizes) or 'none'}"
-                    )
-                if not isinstance(value, torch.Tensor) or value.numel() != torch.Size(sizes[name]).numel():
-                    size = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
-                    raise ValueError(f"state {name} of params[{place}] is {size}; it must be {sizes[name]}")
+            if not states:
+                continue
+            missing = [slot.name for slot in slots if slot.name not in states]
+            if missing:
+                raise ValueError(f"params[{place}] lacks the state {', '.join(missing)}; it has {', '.join(states)}")
+            for slot in slots:
+                value = states.get(slot.name)
+                if isinstance(value, torch.Tensor) and value.numel() == torch.Size(slot.shape).numel():
+                    continue
+                size = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+                raise ValueError(f"state {slot.name} of params[{place}] is {size}; it must be {slot.shape}")
+            dropped |= states.keys() - {slot.name for slot in slots} - set(self.rule.needs)
+        if dropped:
+            keeps = ", ".join(slot.name for slot in self.slots[0]) or "none"
+            names = ", ".join(sorted(dropped))
+            warnings.warn(f"{self.rule.class_name} keeps the states {keeps}; dropped are {names}", stacklevel=5)
 
     def make_states(self, given):
         """Allocates the states, takes over those that `given` (a dictionary for each parameter) has and initializes the

@@ -177,7 +177,8 @@ class Optimizer(torch.optim.Optimizer):
 
     def load_state_dict(self, state_dict):
         """Loads a state of this optimizer, or of one of torch.optim or pytorch_optimizer with the same states. Tensors are
-        copied. Options that the state does not have stay as they are. Refused states leave the optimizer as it was."""
+        copied. Options that the state does not have stay as they are; states that the rule does not have are dropped with a
+        warning. Where one is missing or of another size, the state is refused and the optimizer stays as it was."""
         groups = state_dict["param_groups"]
         sizes, given = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
         if sizes != given:
@@ -230,6 +231,8 @@ def _steps_of(index, group, states):
             f"the parameters of group {index} have made {', '.join(map(str, sorted(counts)))} steps; a group has one count: "
             "put parameters with different counts into different groups"
         )
+    if not counts and "k" in states:  # of pytorch_optimizer's dual averaging, for all groups together
+        counts = {int(states["k"])}
     # torch's SGD does not count; what has a state has made a step
     step = counts.pop() if counts else int(any(states.get(i) for i in group["params"]))
     return step, step
