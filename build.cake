@@ -59,7 +59,7 @@ Task("managed").Description("build the .NET projects, and the command optim into
     Dotnet("publish", Cli, "--configuration", "Release", "--no-build", "--output", "artifacts/bin", "--verbosity", "quiet");
 });
 
-Task("generate").Description("write the generated C# (*.g.cs) from optim.h and the library's schema").IsDependentOn("native").Does(() =>
+Task("generate").Description("write the generated C#, Python and docs from optim.h and the library's schema").IsDependentOn("native").Does(() =>
     Dotnet("run", "--project", "bindings/Optim.Generator", "--configuration", "Release"));
 
 Task("demo").Description("train a small network on handwritten digits with every optimizer").IsDependentOn("managed").Does(() =>
@@ -95,6 +95,15 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
         Pack("build/packages-again");
         return suites.Tap("tests/packages/run.sh");
     });
+    string[] python = ["bindings/python", "tests/python", "tests/golden", "README.md", Library, "build/simt/lib",
+        "build.cake", "cmake/suites.cake"];
+    suites.Run("python (cpu)", python, () =>
+        suites.Pytest("python-cpu", "tests/python", new() { ["OPTIM_LIBRARY"] = Absolute(Library) }));
+    suites.Run("python (simt)", python, () => suites.Pytest("python-simt", "tests/python/test_device_arrays.py", new()
+    {
+        ["OPTIM_LIBRARY"] = Absolute("build/simt/lib/liboptim.so"),
+        ["OPTIM_TEST_DEVICE"] = "cuda",
+    }));
     suites.Run("one-file rule", managed, () => suites.Tap("tests/one_file_rule/run.sh"));
 
     if (!hasCuda)
