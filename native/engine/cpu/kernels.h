@@ -7,6 +7,7 @@
 #include "core/dtype.h"
 #include "core/moments.h"
 #include "core/rule_info.h"
+#include "core/stochastic_rounding.h"
 #include "helpers/settings.h"
 #include "linalg/coupled_newton.h"
 
@@ -62,6 +63,8 @@ struct LookaheadPiece {
 struct GenericKernels {
   void (*widen[4])(const void* stored, float* wide, std::int64_t count);  // by DType; null for f32 and f64
   void (*narrow[4])(const float* wide, void* stored, std::int64_t count);
+  // Stochastic rounding of the elements [first, first + count) of a tensor; both pointers are those of the first.
+  void (*round_bf16)(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count, const RoundingDraws& draws);
   // Moments of gradients (unscaled and clipped) and, unless param is null, of parameters.
   ByPrecision<Moments (*)(const void* grad, const void* param, std::int64_t count, double unscale, double clip)> moments;
   ByPrecision<void (*)(const LookaheadPiece&)> lookahead;
