@@ -239,9 +239,10 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   const Loops loops = plain ? Loops::plain : streams.loops;
   const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
   const bool swapped = state_.groups[streams.group].swapped;
+  const bool narrow = streams.narrow_param.data != nullptr;
   if (!specialized && !swapped && streams.widened_count == 0 && tile.count == streams.whole.count) {
     kernel(streams.whole, loops);
-    state_.narrow_param(tile.tensor, streams.whole.param, 0, tile.count);
+    if (narrow) state_.narrow_param(tile.tensor, streams.whole.param, 0, tile.count);
     return;
   }
   ScalarBytes room;
@@ -255,7 +256,7 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   }
   state_.swap_alternating(streams.group, piece);
   kernel(piece, loops);
-  state_.narrow_param(tile.tensor, piece.param, tile.begin, tile.count);
+  if (narrow) state_.narrow_param(tile.tensor, piece.param, tile.begin, tile.count);
   for (int i = 0; i < streams.widened_count; ++i) {
     const TensorStreams::Widened& stream = streams.widened[i];
     if (!stream.written) continue;

@@ -92,7 +92,6 @@ MapStorage StepState::make_map(const GroupStep& group, const RowMap& row, double
 
 void StepState::narrow_param(std::int32_t tensor, const void* wide, std::int64_t begin, std::int64_t count) const {
   const Stream& stored = streams[tensor].narrow_param;
-  if (stored.data == nullptr) return;
   const auto* const values = static_cast<const float*>(wide);
   if (plan.storage().stochastic_rounding) {
     const RoundingDraws draws{plan.storage().rounding_seed, static_cast<std::uint64_t>(groups[streams[tensor].group].step),

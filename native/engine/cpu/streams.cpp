@@ -90,7 +90,7 @@ void* OpenTile::open(const Stream& stream, int index, bool read, bool write) {
 }
 
 void OpenTile::close() {
-  if (writes_param_) state_.narrow_param(tile_.tensor, whole_.param, tile_.begin, tile_.count);
+  if (writes_param_ && tensor_.narrow_param.data != nullptr) state_.narrow_param(tile_.tensor, whole_.param, tile_.begin, tile_.count);
   for (int i = 0; i < opened_count_; ++i) {
     const Opened& opened = opened_[i];
     if (!opened.write || opened.stream == &tensor_.param) continue;
