@@ -35,7 +35,7 @@ public abstract unsafe class Optimizer : IDisposable
             }
 
             GradientType = PlanFactory.GradientType(Parameters, storage);
-            _plan = PlanFactory.Create(this, GradientType, storage?.StateType);
+            _plan = PlanFactory.Create(this, (storage ?? new OptimizerStorage()) with { GradientType = GradientType });
             _states = new StateMemory(_plan, engine, Parameters);
             _binding = new Binding(_plan, Parameters, GradientType, Rule);
             _binding.Bind(_states.Pointers);
@@ -120,7 +120,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// <param name="parameters">What to optimize.</param>
     /// <param name="hypers">Values by the names of the rule's schema; those not named take their defaults.</param>
     /// <param name="helpers">Helpers to switch on.</param>
-    /// <param name="storage">Storage types of gradients and states.</param>
+    /// <param name="storage">Storage types of gradients and states; master weights, stochastic rounding.</param>
     public static Optimizer Create(
         string name,
         Engine engine,
@@ -136,7 +136,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="groups">What to optimize, with values of its own for each group.</param>
     /// <param name="helpers">Helpers to switch on.</param>
-    /// <param name="storage">Storage types of gradients and states.</param>
+    /// <param name="storage">Storage types of gradients and states; master weights, stochastic rounding.</param>
     public static Optimizer Create(
         string name,
         Engine engine,

@@ -174,7 +174,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
     }
 
     private PlanHandle MakePlan(string rule, double[][] values) =>
-        PlanFactory.Create(rule, Optimizer, values, new Helpers(), Optimizer.GradientType, stateType: null);
+        PlanFactory.Create(rule, Optimizer, values, new Helpers(), new OptimizerStorage { GradientType = Optimizer.GradientType });
 
     private void CheckOpen() => ObjectDisposedException.ThrowIf(_perturb.IsClosed, this);
 }

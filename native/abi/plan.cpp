@@ -57,6 +57,8 @@ PlanDescription read_description(const optim_plan_options& o) {
   d.rule = find_rule(&require(o.rule, "options.rule"));
   d.hypers = read_hypers(registry()[static_cast<std::size_t>(d.rule)], o);
   if (o.helpers != nullptr) d.helpers = read_helpers(o.helpers);
+  d.storage = {flag("options.master_weights", o.master_weights), flag("options.stochastic_rounding", o.stochastic_rounding),
+               o.rounding_seed};
   const std::vector<optim_tensor> params = read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
   for (std::size_t i = 0; i < params.size(); ++i) {
     d.params.push_back(layout_of(params[i], message("options.params[", i, "]")));

@@ -26,6 +26,9 @@ optim_status create_plan(Engine& engine, const PlanSpec& spec, optim_plan** plan
   options.helpers = &spec.helpers;
   options.grad_dtype = spec.grad;
   options.state_dtype = spec.state;
+  options.master_weights = spec.master_weights ? 1 : 0;
+  options.stochastic_rounding = spec.stochastic_rounding ? 1 : 0;
+  options.rounding_seed = spec.rounding_seed;
   return optim_plan_create(engine, &options, plan);
 }
 

@@ -24,6 +24,9 @@ struct PlanSpec {
   int32_t grad = OPTIM_F32;
   int32_t state = OPTIM_F32;
   int64_t offset = 0;  // elements by which every buffer is moved off its alignment
+  bool master_weights = false;
+  bool stochastic_rounding = false;
+  uint64_t rounding_seed = 0;
 };
 
 PlanSpec all_f64(PlanSpec spec);

@@ -26,6 +26,8 @@ DeviceTiling update_tiling(const Plan& plan, const Device& device) {
   return DeviceTiling(tiling, device.stream);
 }
 
+Stream stream_of(const ElementBuffer& buffer) { return {buffer.data, buffer.dtype}; }
+
 Stream stream_of(const Slot* slot) {
   return slot == nullptr ? Stream{nullptr, DType::f32} : Stream{slot->data, slot->layout.dtype};
 }
@@ -98,7 +100,8 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   const RuleInfo& rule = plan_.rule();
   TensorEntry entry{};
   entry.extent = tensor.param.extent;
-  entry.param = {tensor.param_data, tensor.param.dtype};
+  entry.param = stream_of(tensor.working_param());
+  if (plan_.storage().master_weights) entry.narrow_param = stream_of(tensor.stored_param());
   entry.grad = {tensor.grad_data, tensor.grad_dtype};
   entry.slow = stream_of(tensor.slow_params(rule));
   entry.slow_momentum = stream_of(tensor.find(slow_momentum_slot));
@@ -134,6 +137,7 @@ StepTables CudaExecutor::tables(const float* grad_scale) const {
   t.state = state_.data();
   t.first_step = first_step_.data();
   t.grad_scale = grad_scale;
+  t.storage = plan_.storage();
   t.settings = plan_.helpers();
   t.tensor_count = static_cast<std::int32_t>(plan_.tensors().size());
   t.group_count = static_cast<std::int32_t>(plan_.hypers().size());
@@ -199,17 +203,17 @@ void CudaExecutor::update_matrix(const StepTables& tables) {
   kernels_.update[precision_](over_tiles(), a);
 }
 
-void CudaExecutor::fill(Fill& fill, bool of_rule) {
+void CudaExecutor::fill(Fill& fill, bool before_rule) {
   std::vector<FillJob> jobs;
   const int matrix_eps = plan_.rule().hyper_index("matrix_eps");
   for (const PlanTensor& tensor : plan_.tensors()) {
     for (const Slot& slot : tensor.slots) {
-      if ((slot.rule_slot >= 0) != of_rule || slot.layout.extent.count == 0) continue;
+      if (slot.filled_before_rule() != before_rule || slot.layout.extent.count == 0) continue;
       FillJob job{};
       job.target = stream_of(&slot);
       job.count = slot.layout.extent.count;
       job.initial = slot.initial;
-      job.source = {tensor.param_data, tensor.param.dtype};
+      job.source = stream_of(before_rule ? tensor.stored_param() : tensor.working_param());
       job.order = slot.layout.shape[0];
       job.diagonal = 1;
       if (slot.initial == Initial::identity) {

@@ -49,7 +49,7 @@ class CudaExecutor : public Executor {
   void probe_second_moment(const StepTables& tables);
   void update_matrix(const StepTables& tables);
   void initialize_by_rule();
-  void fill(Fill& fill, bool of_rule);
+  void fill(Fill& fill, bool before_rule);
 
   const Plan& plan_;
   const Device& device_;

@@ -8,6 +8,7 @@
 #include "engine/cuda/elements.cuh"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/reduce.cuh"
+#include "engine/cuda/rounding.cuh"
 #include "engine/cuda/tables.h"
 #include "helpers/lookahead.h"
 
@@ -197,6 +198,23 @@ __device__ __forceinline__ void prepare_elements(const StepTables& step, std::in
     map.apply(p[j], g[j]);
     --left;
   }
+}
+
+// Stores what a step made of a parameter.
+template <class T>
+__device__ __forceinline__ void store_param(const StepTables& step, std::int32_t index, const Position& at,
+                                            const T (&p)[chunk]) {
+  const TensorEntry& tensor = step.tensors[index];
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (step.storage.stochastic_rounding) {
+      const std::int64_t t = step.initialize ? 0 : step.groups[tensor.group].step;
+      store_rounded(p, tensor.param, at.first, at.count,
+                    {step.storage.rounding_seed, static_cast<std::uint64_t>(t), static_cast<std::uint64_t>(index)});
+      return;
+    }
+    if (tensor.narrow_param.data != nullptr) store_values(p, tensor.narrow_param, at.first, at.count);
+  }
+  store_values(p, tensor.param, at.first, at.count);
 }
 
 // The slots with one value per element, in one chunk.

@@ -267,7 +267,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
         if (pulls_back) store_values(state.value[moment], tensor.element[moment], at.first, at.count);
       }
     }
-    store_values(p, tensor.param, at.first, at.count);
+    store_param(step, tile.tensor, at, p);
     if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
   }
 }

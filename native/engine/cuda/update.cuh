@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
       continue;
     }
     if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
-    if constexpr (pass.writes_param) store_values(p, tensor.param, at.first, at.count);
+    if constexpr (pass.writes_param) store_param(step, tile.tensor, at, p);
     if constexpr (pass.writes_state) state.write(tensor, at);
     if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
   }

@@ -265,14 +265,32 @@ typedef struct optim_plan_options {
   const optim_helpers* helpers; /* NULL = none */
   int32_t grad_dtype;           /* dtype of all gradients, or -1: as the parameter */
   int32_t state_dtype;          /* dtype of all states, or -1: F64 for F64 parameters, else F32 */
+  int32_t master_weights;       /* 1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create) */
+  int32_t stochastic_rounding;  /* 1: BF16 parameters are rounded at random (optim_plan_create) */
+  uint64_t rounding_seed;       /* of stochastic_rounding; any value */
 } optim_plan_options;
 
-/* Creates a plan. Everything is copied except the buffers. */
+/* Creates a plan. Everything is copied except the buffers.
+ *
+ * A step is often smaller than half the distance between two neighbouring 16-bit numbers, and rounding to nearest loses it. Two
+ * options keep it, on every rule of the schema, with any helpers:
+ *
+ * master_weights (arXiv 1710.03740, section 3.1): all parameters must be F16 or BF16. Each has one more state, "master_param", of
+ * its shape and in F32, which begins as the parameter. Steps read it in place of the parameter and write both: the master
+ * weights as a plan of F32 parameters would, and the parameter as those rounded to nearest. Who changes a parameter between
+ * steps must change its master weights likewise, or call optim_plan_init_states.
+ *
+ * stochastic_rounding (arXiv 1502.02551): all parameters must be BF16. What a step makes of a parameter, computed in F32, is
+ * stored as one of its two neighbours in BF16, the nearer the likelier, so that it is kept on average. A number that BF16 has is
+ * stored as it is, and a finite one never as infinity. The choice is the same on every engine and for any number of threads:
+ * with x the bits of the F32 number without its sign, element e of tensor i at step t of its group becomes (x + draw) >> 16,
+ * where draw is half e mod 2 (0: the lower) of word (e / 2) mod 4 of Philox4x32-10 with the key rounding_seed and the counter
+ * (2^40 i + e / 8, 2^63 + t), e in memory order. States are rounded to nearest. Not together with master_weights. */
 OPTIM_API optim_status optim_plan_create(optim_engine* engine, const optim_plan_options* options, optim_plan** plan);
 OPTIM_API void optim_plan_free(optim_plan* plan);
 
 /* State slots of one tensor, in the order in which states are bound: the rule's own first, then those of helpers
- * ("slow_params", "slow_momentum"). name has static storage or lives as long as the plan. */
+ * ("slow_params", "slow_momentum"), then "master_param". name has static storage or lives as long as the plan. */
 typedef struct optim_slot {
   uint64_t size;
   const char* name;

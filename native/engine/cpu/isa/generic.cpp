@@ -1,5 +1,6 @@
 // The loops that belong to no rule, compiled once per instruction set.
 #include <cmath>
+#include <cstring>
 
 #include "core/codec.h"
 #include "core/gradient.h"
@@ -43,6 +44,28 @@ void narrow_bf16_all(const float* wide, void* stored, std::int64_t count) {
   auto* target = static_cast<std::uint16_t*>(stored);
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < count; ++i) target[i] = narrow_bf16(wide[i]);
+}
+
+// The draws of a few hundred elements at a time, in memory order: words are little-endian.
+void round_bf16_all(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count, const RoundingDraws& draws) {
+  constexpr int per_block = RoundingDraws::per_block, blocks = 32;
+  std::uint32_t words[blocks * per_block / 2];
+  std::uint16_t draw[blocks * per_block];
+  for (std::int64_t done = 0; done < count;) {
+    const auto block = static_cast<std::uint64_t>((first + done) / per_block);
+    const int skipped = static_cast<int>((first + done) % per_block);
+    const int room = blocks * per_block - skipped;
+    const int part = room < count - done ? room : static_cast<int>(count - done);
+    const int needed = (skipped + part + per_block - 1) / per_block;
+    for (int k = 0; k < needed; ++k) {
+      const RandomBlock random = draws.block(block + static_cast<std::uint64_t>(k));
+      for (int w = 0; w < per_block / 2; ++w) words[k * per_block / 2 + w] = random.word[w];
+    }
+    std::memcpy(draw, words, static_cast<std::size_t>(needed) * sizeof(RandomBlock));
+#pragma GCC ivdep
+    for (int i = 0; i < part; ++i) stored[done + i] = round_bf16(wide[done + i], draw[skipped + i]);
+    done += part;
+  }
 }
 
 // Sums of differences from the first element: a constant row has exactly that mean and no spread. Their squares cancel
@@ -154,6 +177,7 @@ extern const GenericKernels OPTIM_CPU_TABLE(OPTIM_ISA);
 const GenericKernels OPTIM_CPU_TABLE(OPTIM_ISA) = {
     {nullptr, nullptr, &widen_f16_all, &widen_bf16_all},
     {nullptr, nullptr, &narrow_f16_all, &narrow_bf16_all},
+    &round_bf16_all,
     {{&moments<float, MeasuredParams::none>, &moments<double, MeasuredParams::none>},
      {&moments<float, MeasuredParams::squares>, &moments<double, MeasuredParams::squares>},
      {&moments<float, MeasuredParams::products>, &moments<double, MeasuredParams::products>}},
