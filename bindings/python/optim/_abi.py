@@ -127,6 +127,9 @@ class PlanOptions(Structure):
         ("helpers", POINTER(Helpers)),
         ("grad_dtype", c_int32),
         ("state_dtype", c_int32),
+        ("master_weights", c_int32),
+        ("stochastic_rounding", c_int32),
+        ("rounding_seed", c_uint64),
     ]
     docs = {
         "rule": "a name of the schema, such as \"adamw\"",
@@ -139,6 +142,9 @@ class PlanOptions(Structure):
         "helpers": "NULL = none",
         "grad_dtype": "dtype of all gradients, or -1: as the parameter",
         "state_dtype": "dtype of all states, or -1: F64 for F64 parameters, else F32",
+        "master_weights": "1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create)",
+        "stochastic_rounding": "1: BF16 parameters are rounded at random (optim_plan_create)",
+        "rounding_seed": "of stochastic_rounding; any value",
     }
 
 
@@ -556,6 +562,20 @@ FUNCTIONS = {
             "plan": c_void_p,
             "group": c_int64,
             "step": c_int64,
+        },
+    ),
+    "optim_plan_get_stepped": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "stepped": c_void_p,
+        },
+    ),
+    "optim_plan_set_stepped": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "stepped": c_void_p,
         },
     ),
     "optim_plan_get_hypers": (
