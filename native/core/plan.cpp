@@ -86,8 +86,9 @@ Plan::Plan(Engine& engine, PlanDescription description)
     }
     make_slots(rule_, hypers_[tensor.group].data(), helpers_, state_dtype, &tensor);
     if (storage_.master_weights) add_master_param(i, &tensor);
-    if (storage_.stochastic_rounding && tensor.param.dtype != DType::bf16) {
-      invalid("params[", i, "] is ", name_of(tensor.param.dtype), "; stochastic_rounding is allowed for BF16");
+    if (storage_.stochastic_rounding && tensor.param.dtype != DType::bf16 && tensor.param.dtype != DType::f32) {
+      invalid("params[", i, "] is ", name_of(tensor.param.dtype),
+              "; stochastic_rounding is allowed for BF16, beside F32");
     }
     tensors_.push_back(std::move(tensor));
   }
@@ -113,11 +114,14 @@ void Plan::check_rule_accepts(const GroupOptions& options) const {
 void Plan::check_storage() const {
   const bool master = storage_.master_weights, stochastic = storage_.stochastic_rounding;
   if (master && stochastic) {
-    invalid("master_weights and stochastic_rounding are both 1; allowed is one of them, since master weights keep what rounding loses");
+    invalid(
+        "master_weights and stochastic_rounding are both 1; allowed is one of them, since master weights keep what "
+        "rounding loses");
   }
   if ((master || stochastic) && !rule_.listed) {
-    throw Error(Status::unsupported, message(rule_.name, " does not take ", master ? "master_weights" : "stochastic_rounding",
-                                             "; the rules of the catalogue do"));
+    throw Error(Status::unsupported,
+                message(rule_.name, " does not take ", master ? "master_weights" : "stochastic_rounding",
+                        "; the rules of the catalogue do"));
   }
 }
 

@@ -122,8 +122,9 @@ void make_slots(const RuleInfo& rule, const double* hypers, const HelperSettings
 
 void add_master_param(std::size_t index, PlanTensor* tensor) {
   const DType dtype = tensor->param.dtype;
-  if (dtype != DType::f16 && dtype != DType::bf16) {
-    invalid("params[", index, "] is ", name_of(dtype), "; master_weights is allowed for F16 and BF16");
+  if (dtype == DType::f32) return;
+  if (dtype == DType::f64) {
+    invalid("params[", index, "] is F64; master_weights is allowed for F16 and BF16, beside F32");
   }
   Layout master = tensor->param;
   master.dtype = DType::f32;

@@ -15,7 +15,7 @@ public sealed class OptimizerStorageTests
     {
         using var model = new Model(DType.BFloat16);
         using var optimizer = model.Optimizer(rule, storage: s_master);
-        using var wide = new Model(DType.Float32);
+        using var wide = new Model(DType.Float64);
         using var expected = wide.Optimizer(rule);
         model.Train(optimizer, 1, 4);
         wide.Train(expected, 1, 4);
@@ -121,12 +121,12 @@ public sealed class OptimizerStorageTests
     [Fact]
     public void Other_types_are_refused()
     {
-        using var wide = new Model(DType.Float32);
+        using var wide = new Model(DType.Float64);
         using var half = new Model(DType.Float16);
         using var brain = new Model(DType.BFloat16);
         var random = new OptimizerStorage { StochasticRoundingSeed = 0 };
-        AssertRefused(["params[0]", "F32", "master_weights", "F16 and BF16"], wide, s_master);
-        AssertRefused(["params[0]", "F32", "stochastic_rounding", "BF16"], wide, random);
+        AssertRefused(["params[0]", "F64", "master_weights", "F16 and BF16"], wide, s_master);
+        AssertRefused(["params[0]", "F64", "stochastic_rounding", "BF16"], wide, random);
         AssertRefused(["params[0]", "F16", "stochastic_rounding", "BF16"], half, random);
         AssertRefused(["master_weights", "stochastic_rounding"], brain, random with { MasterWeights = true });
     }

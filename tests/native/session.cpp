@@ -12,7 +12,7 @@ PlanSpec all_f64(PlanSpec spec) {
 
 optim_status create_plan(Engine& engine, const PlanSpec& spec, optim_plan** plan) {
   std::vector<optim_tensor> params;
-  for (const TensorSpec& t : spec.tensors) params.push_back(tensor_view(t.shape, spec.param, nullptr, t.strides));
+  for (const TensorSpec& t : spec.tensors) params.push_back(tensor_view(t.shape, spec.param_of(t), nullptr, t.strides));
   std::vector<double> rows;
   for (const auto& row : spec.hypers) rows.insert(rows.end(), row.begin(), row.end());
   auto options = sized<optim_plan_options>();
@@ -66,7 +66,7 @@ Session::Session(Engine& engine, PlanSpec spec) : engine_(engine), spec_(std::mo
   plan_.reset(plan);
   for (size_t i = 0; i < size(); ++i) {
     const int64_t count = numel(spec_.tensors[i].shape);
-    params_.push_back(&add(spec_.param, count));
+    params_.push_back(&add(spec_.param_of(spec_.tensors[i]), count));
     grads_.push_back(&add(spec_.grad, count));
     inputs_.emplace_back();
     for (size_t k = 0; k < needs_of(spec_).size(); ++k) inputs_.back().push_back(&add(spec_.grad, count));

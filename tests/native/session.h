@@ -12,6 +12,7 @@ namespace optim_test {
 struct TensorSpec {
   Shape shape;
   Shape strides = {};  // empty = row-major
+  int32_t param = -1;  // dtype; -1 = that of the plan
 };
 
 struct PlanSpec {
@@ -27,6 +28,8 @@ struct PlanSpec {
   bool master_weights = false;
   bool stochastic_rounding = false;
   uint64_t rounding_seed = 0;
+
+  int32_t param_of(const TensorSpec& tensor) const { return tensor.param >= 0 ? tensor.param : param; }
 };
 
 PlanSpec all_f64(PlanSpec spec);

@@ -104,6 +104,25 @@ TEST_P(ParamStorage, MasterWeightsReplaceTheParameter) {
   }
 }
 
+// Among parameters of 16 bits those of 32 step as ever.
+TEST_P(ParamStorage, LeavesFloatParametersAlone) {
+  PlanSpec plain = spec_of(OPTIM_BF16), master = with_master_weights(OPTIM_BF16), random = rounded_at_random(9);
+  std::vector<std::unique_ptr<Session>> sessions;
+  for (PlanSpec* spec : {&plain, &master, &random}) {
+    spec->tensors = few_shapes(rule());
+    spec->tensors.back().param = OPTIM_F32;
+    sessions.push_back(std::make_unique<Session>(engine_, *spec));
+    sessions.back()->start();
+    for (int64_t step = 1; step <= 3; ++step) sessions.back()->train(step, step);
+  }
+  const size_t last = plain.tensors.size() - 1;
+  EXPECT_EQ(sessions[1]->slots(last).size(), sessions[0]->slots(last).size());
+  for (const auto& session : sessions) {
+    EXPECT_EQ(session->snapshot().params[last], sessions[0]->snapshot().params[last]);
+    EXPECT_EQ(session->snapshot().states[last], sessions[0]->snapshot().states[last]);
+  }
+}
+
 // What is not stepped is not rounded either.
 TEST_P(ParamStorage, WithoutAGradientNothingChanges) {
   for (PlanSpec spec : {with_master_weights(OPTIM_F16), rounded_at_random(3)}) {

@@ -101,7 +101,7 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   TensorEntry entry{};
   entry.extent = tensor.param.extent;
   entry.param = stream_of(tensor.working_param());
-  if (plan_.storage().master_weights) entry.narrow_param = stream_of(tensor.stored_param());
+  if (tensor.find(master_param_slot) != nullptr) entry.narrow_param = stream_of(tensor.stored_param());
   entry.grad = {tensor.grad_data, tensor.grad_dtype};
   entry.slow = stream_of(tensor.slow_params(rule));
   entry.slow_momentum = stream_of(tensor.find(slow_momentum_slot));

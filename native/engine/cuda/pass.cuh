@@ -206,7 +206,7 @@ __device__ __forceinline__ void store_param(const StepTables& step, std::int32_t
                                             const T (&p)[chunk]) {
   const TensorEntry& tensor = step.tensors[index];
   if constexpr (sizeof(T) == sizeof(float)) {
-    if (step.storage.stochastic_rounding) {
+    if (step.storage.stochastic_rounding && tensor.param.dtype == DType::bf16) {
       const std::int64_t t = step.initialize ? 0 : step.groups[tensor.group].step;
       store_rounded(p, tensor.param, at.first, at.count,
                     {step.storage.rounding_seed, static_cast<std::uint64_t>(t), static_cast<std::uint64_t>(index)});
