@@ -1,5 +1,7 @@
 """Tensors of all kinds that torch programs have: moved, half precision, channels last, frozen, empty."""
 
+import pickle
+
 import pytest
 import torch
 from support import CLASS_LIST, create, difference, equal, loss_of, model, train
@@ -74,6 +76,39 @@ def test_half_precision(dtype, state_dtype):
     loaded.load_state_dict(optimizer.state_dict())
     assert torch.equal(loaded.state[param]["exp_avg"], optimizer.state[param]["exp_avg"])
     assert loaded.state[param]["exp_avg"].dtype == wanted
+
+
+@pytest.mark.parametrize("options", [{"master_weights": True}, {"stochastic_rounding_seed": 3}, {}], ids=str)
+def test_steps_smaller_than_half_a_unit_of_bfloat16(options):
+    param = torch.nn.Parameter(torch.ones(4096, dtype=torch.bfloat16))
+    other = torch.nn.Parameter(torch.ones(3))  # float32: stepped as ever
+    optimizer = optim.SGD([param, other], lr=2**-12, **options)
+    for _ in range(64):
+        for p in (param, other):
+            p.grad = -torch.ones_like(p)
+        optimizer.step()
+        optimizer = pickle.loads(pickle.dumps(optimizer))
+        param, other = optimizer.param_groups[0]["params"]
+    assert torch.allclose(other, torch.tensor(1 + 2.0**-6))
+    moved = (param.double().mean() - 1) * 2**6
+    assert abs(moved - (1 if options else 0)) < 0.1
+    masters = [p for p in (param, other) if "master_param" in optimizer.state[p]]
+    assert len(masters) == ("master_weights" in options)
+    assert all(optimizer.state[p]["master_param"].dtype == torch.float32 for p in masters)
+
+
+def test_storage_options_are_checked():
+    for dtype, options, words in (
+        (torch.float64, {"master_weights": True}, "F16 and BF16"),
+        (torch.float16, {"stochastic_rounding_seed": 1}, "BF16"),
+        (torch.bfloat16, {"stochastic_rounding_seed": -1}, "-1"),
+        (torch.bfloat16, {"stochastic_rounding_seed": 1, "master_weights": True}, "one of them"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            param = torch.nn.Parameter(torch.ones(3, dtype=dtype))
+            optimizer = optim.SGD([param], **options)
+            param.grad = torch.ones_like(param)
+            optimizer.step()
 
 
 @pytest.mark.parametrize("chosen", [c for c in CLASS_LIST if c.rule.shape != "matrix"], ids=lambda c: c.__name__)

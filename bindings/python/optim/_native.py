@@ -112,7 +112,7 @@ def tensor_array(buffers):
 class Plan:
     """A rule bound to the tensors of one device."""
 
-    def __init__(self, engine, rule, rows, buffers=(), groups=(), helpers=None, grad_dtype=-1, state_dtype=-1):
+    def __init__(self, engine, rule, rows, buffers=(), groups=(), helpers=None, grad_dtype=-1, state_dtype=-1, **storage):
         self.handle = ctypes.c_void_p()
         self.engine = engine
         width = len(rows[0])
@@ -133,6 +133,7 @@ class Plan:
             helpers=ctypes.pointer(switches) if switches is not None else None,
             grad_dtype=grad_dtype,
             state_dtype=state_dtype,
+            **storage,
         )
         with engine.lock:
             check(lib.optim_plan_create(engine.handle, options, ctypes.byref(self.handle)))

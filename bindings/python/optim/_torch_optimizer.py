@@ -3,6 +3,7 @@
 import copy
 import inspect
 import itertools
+import operator
 
 import torch
 
@@ -20,10 +21,14 @@ _ESTIMATE_OPTIONS = (
     ("num_samples", 1, "Probes of an estimate."),
     ("hessian_distribution", "rademacher", "Of the probes: 'rademacher' or 'gaussian'."),
 )
-_DTYPE_OPTION = (
-    "state_dtype",
-    None,
-    "torch dtype of the states; None: float64 for float64 parameters, otherwise float32.",
+STORAGE_OPTIONS = (
+    ("state_dtype", None, "torch dtype of the states; None: float64 for float64 parameters, otherwise float32."),
+    ("master_weights", False, "Step 16-bit parameters through a float32 copy, the state 'master_param' (arXiv 1710.03740)."),
+    (
+        "stochastic_rounding_seed",
+        None,
+        "Seed by which what is stored in bfloat16 parameters is rounded at random (arXiv 1502.02551); None: to nearest.",
+    ),
 )
 
 
@@ -35,9 +40,9 @@ class Optimizer(torch.optim.Optimizer):
     options = None
     _step_supports_amp_scaling = True  # torch.cuda.amp.GradScaler sets grad_scale and found_inf and leaves the rest to step
 
-    def __init__(self, params, defaults, helpers=None, state_dtype=None, **extra):
+    def __init__(self, params, defaults, helpers=None, storage=None, **extra):
         self.helpers = dict(helpers or {})
-        self.state_dtype = state_dtype
+        self.storage = {name: default for name, default, _ in STORAGE_OPTIONS} | (storage or {})
         self.extra = extra
         self._binding = None
         self._steps = []
@@ -70,10 +75,19 @@ class Optimizer(torch.optim.Optimizer):
         return [self.options.row(group) for group in self.param_groups]
 
     def _plan_options(self):
-        dtype = -1 if self.state_dtype is None else _buffers.torch_dtypes(torch).get(self.state_dtype)
+        state_dtype, master_weights, seed = self.storage.values()
+        dtype = -1 if state_dtype is None else _buffers.torch_dtypes(torch).get(state_dtype)
         if dtype is None:
-            raise TypeError(f"state_dtype is {self.state_dtype}; allowed are {_buffers.ALLOWED}")
-        return {"helpers": self.options.switches(self.helpers), "state_dtype": dtype}
+            raise TypeError(f"state_dtype is {state_dtype}; allowed are {_buffers.ALLOWED}")
+        if seed is not None and not 0 <= operator.index(seed) < 2**64:
+            raise ValueError(f"stochastic_rounding_seed is {seed}; allowed is 0 to 2**64 - 1, or None")
+        return {
+            "helpers": self.options.switches(self.helpers),
+            "state_dtype": dtype,
+            "master_weights": int(master_weights),
+            "stochastic_rounding": int(seed is not None),
+            "rounding_seed": seed or 0,
+        }
 
     def switch_on(self, **helpers):
         """Sets helper options of an optimizer that has made no step yet."""
@@ -210,7 +224,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def __getstate__(self):
         self._steps = self._step_counts()
-        kept = ("helpers", "state_dtype", "extra", "_steps", "_probes")
+        kept = ("helpers", "storage", "extra", "_steps", "_probes")
         return {**super().__getstate__(), **{name: getattr(self, name) for name in kept}}
 
     def __setstate__(self, state):
@@ -240,20 +254,23 @@ def _steps_of(index, group, states):
 
 def _make_class(rule):
     options = Options(rule)
-    extra = ([*_ESTIMATE_OPTIONS] if set(rule.needs) & set(_ESTIMATES) else []) + [_DTYPE_OPTION]
-    signature = options.signature([(name, default) for name, default, _ in extra])
+    extra = ([*_ESTIMATE_OPTIONS] if set(rule.needs) & set(_ESTIMATES) else [])
+    further = [*extra, *STORAGE_OPTIONS]
+    signature = options.signature([(name, default) for name, default, _ in further])
 
     def __init__(self, *args, **kwargs):
         arguments = bound(signature, rule.class_name, args, kwargs, options)
         values, helpers = options.split(arguments)
-        rest = {name: arguments.get(name, default) for name, default, _ in extra}
-        Optimizer.__init__(self, arguments["params"], values, helpers, **rest)
+        storage, rest = (
+            {name: arguments.get(name, default) for name, default, _ in chosen} for chosen in (STORAGE_OPTIONS, extra)
+        )
+        Optimizer.__init__(self, arguments["params"], values, helpers, storage, **rest)
 
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(parameters=[this, *signature.parameters.values()])
     members = {
         "__init__": __init__,
-        "__doc__": options.doc([(name, text) for name, _, text in extra]),
+        "__doc__": options.doc([(name, text) for name, _, text in further]),
         "__module__": "optim",
         "rule": rule,
         "options": options,

@@ -7,8 +7,10 @@ from torch import nn
 
 from ._schema import HELPERS, RULES, find_rule
 from ._options import SPELLINGS
-from ._torch_optimizer import CLASSES
+from ._torch_optimizer import CLASSES, STORAGE_OPTIONS
 from .wrappers import Lookahead
+
+STORAGE = tuple(name for name, _, _ in STORAGE_OPTIONS)
 
 WD_BAN_LIST = ("bias", "LayerNorm.bias", "LayerNorm.weight")
 
@@ -71,12 +73,12 @@ def create_optimizer(
     chosen = CLASSES[rule.class_name]
     lookahead = {name: kwargs[name] for name in ("k", "alpha", "pullback_momentum") if name in kwargs}
     known = {hyper.name for other in RULES for hyper in other.hypers} | {helper.name for helper in HELPERS}
-    known |= {"betas", "state_dtype", "foreach", "fused", "pullback_momentum", *SPELLINGS}
+    known |= {"betas", *STORAGE, "foreach", "fused", "pullback_momentum", *SPELLINGS}
     unknown = [name for name in kwargs if name not in known]
     if unknown:
         raise TypeError(f"no optimizer has an option {', '.join(unknown)}")
     own = chosen.options.translate(kwargs)
-    taken = {name for name in (*chosen.options.defaults, *chosen.options.helpers, "state_dtype")}
+    taken = {name for name in (*chosen.options.defaults, *chosen.options.helpers, *STORAGE)}
     arguments = {name: value for name, value in own.items() if name in taken}
     if "weight_decay" in chosen.options.defaults:
         arguments["weight_decay"] = weight_decay
