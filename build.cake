@@ -82,7 +82,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     }
 
     string[] managed = [.. native, "managed", "bindings", "tests", "docs", "README.md", "Directory.Build.props",
-        "Directory.Packages.props", "global.json", Solution, Library, "build/simt/lib"];
+        "Directory.Packages.props", "global.json", Solution, Library, $"build/{preset}/lib", "build/simt/lib"];
     suites.Run("managed (cpu)", managed, () => suites.Dotnet(Solution, new() { ["OPTIM_LIBRARY"] = Absolute(Library) }));
     suites.Run("managed (simt)", managed, () => suites.Dotnet(Solution, new()
     {

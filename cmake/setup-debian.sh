@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what a build of Optim needs and this Debian machine lacks; quick when nothing is missing.
-#   setup-debian.sh          compilers, CMake, Ninja, test libraries, clang (for the binding generator)
+#   setup-debian.sh          compilers, CMake, Ninja, test libraries, libtorch (for tests alone), clang (for the binding generator)
 #   setup-debian.sh --cuda   also the CUDA toolkit, from Debian's contrib and non-free
 # The .NET SDK 10 is the one thing that Debian does not have.
 set -euo pipefail
@@ -15,6 +15,7 @@ needs=(
   "clang-14 clang-14"
   "/usr/include/gtest/gtest.h libgtest-dev"
   "/usr/include/nlohmann/json.hpp nlohmann-json3-dev"
+  "/usr/include/ATen/core/Tensor.h libtorch-dev"
 )
 case "${1:-}" in
   "") ;;
