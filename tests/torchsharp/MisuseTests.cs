@@ -1,3 +1,4 @@
+using Optim.Tests.Support;
 using Optim.TorchSharp.Tests.Support;
 
 namespace Optim.TorchSharp.Tests;
@@ -15,6 +16,22 @@ public sealed class MisuseTests
         using var tensor = TorchTensor.Make([2, 3]);
         using var other = tensor.Form(form);
         AssertRefused(other, said);
+    }
+
+    [Fact]
+    public void Only_an_engine_on_the_device_of_the_tensors_serves_them()
+    {
+        using var engine = TestDevice.Open();
+        using var tensor = TorchTensor.Make([2, 3]);
+        var exception = Record.Exception(() => TorchParameters.From(engine, [tensor], tensor => tensor.Handle).Dispose());
+        if (TestDevice.IsCpu)
+        {
+            Assert.Null(exception);
+            return;
+        }
+
+        Assert.IsType<NotSupportedException>(exception);
+        Assert.Contains("Tensor 0 is on cpu; allowed is the device of the engine, cuda:0", exception.Message, StringComparison.Ordinal);
     }
 
     [Theory]
