@@ -83,6 +83,7 @@ public sealed unsafe class GradientScaler : IDisposable
             throw new InvalidOperationException("The gradients of this optimizer are unscaled already since Update().");
         }
 
+        optimizer.RefreshSources();
         Tensor[] gradients = [.. optimizer.Parameters.Select(parameter => parameter.Gradient).OfType<Tensor>()];
         HelperFunctions.Unscale(Engine, gradients, Scale, FoundInf);
         _unscaled.Add(optimizer);

@@ -9,6 +9,7 @@ public abstract unsafe class Optimizer : IDisposable
     private readonly PlanHandle _plan;
     private readonly Binding _binding;
     private readonly StateMemory _states;
+    private readonly IParameterSource[] _sources;
 
     private protected Optimizer(
         string rule,
@@ -25,6 +26,8 @@ public abstract unsafe class Optimizer : IDisposable
         Groups = [.. groups];
         Helpers = helpers ?? new Helpers();
         Parameters = ParameterList.Collect(engine, Groups);
+        _sources = [.. Parameters.Select(parameter => parameter.Source).OfType<IParameterSource>().Distinct()];
+        RefreshSources();
 
         var resolved = 0;
         try
@@ -145,6 +148,15 @@ public abstract unsafe class Optimizer : IDisposable
         OptimizerStorage? storage = null
     ) => new CatalogueOptimizer(name, engine, groups, helpers, storage);
 
+    /// <summary>Finds the parameters and gradients of now, and lets go of the memory of those of before. Every step does so
+    /// by itself; between dropping gradients and the next backward pass it lets their memory be used again.</summary>
+    public void Refresh()
+    {
+        CheckWhole();
+        RefreshSources();
+        _binding.Refresh();
+    }
+
     /// <summary>One step of all groups with the gradients of now.</summary>
     public void Step()
     {
@@ -246,12 +258,6 @@ public abstract unsafe class Optimizer : IDisposable
     /// <inheritdoc/>
     public override string ToString() => $"{Rule.Title} of {Parameters.Count} parameters on {Engine.Device}";
 
-    private void Refresh()
-    {
-        CheckWhole();
-        _binding.Refresh();
-    }
-
     /// <summary>By parameter: 1 once a step has changed it. Waits for the device.</summary>
     internal int[] Stepped()
     {
@@ -270,6 +276,15 @@ public abstract unsafe class Optimizer : IDisposable
         fixed (int* values = stepped)
         {
             NativeStatus.Check(NativeMethods.PlanSetStepped(_plan, values));
+        }
+    }
+
+    /// <summary>Brings parameters of other libraries up to date.</summary>
+    internal void RefreshSources()
+    {
+        foreach (var source in _sources)
+        {
+            source.Refresh();
         }
     }
 

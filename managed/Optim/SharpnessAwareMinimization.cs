@@ -30,6 +30,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentNullException.ThrowIfNull(options);
         optimizer.CheckOpen();
+        optimizer.RefreshSources();
         Optimizer = optimizer;
         _options = [.. options];
         if (_options.Length != optimizer.Groups.Count || _options.Contains(null!))
@@ -100,6 +101,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
             );
         }
 
+        Optimizer.RefreshSources();
         _perturbing.Refresh();
         _restoring.Refresh(); // now: it brings back what has a gradient now
         NativeStatus.Check(NativeMethods.PlanStep(_perturb, null));

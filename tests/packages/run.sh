@@ -37,6 +37,9 @@ complete() {
   has $packages/Optim.[0-9]*.nupkg README.md LICENSE lib/net8.0/Optim.dll lib/net8.0/Optim.xml lib/net10.0/Optim.dll \
     lib/net10.0/Optim.xml &&
   has $packages/Optim.[0-9]*.snupkg lib/net8.0/Optim.pdb lib/net10.0/Optim.pdb &&
+  has $packages/Optim.TorchSharp.[0-9]*.nupkg README.md LICENSE lib/net8.0/Optim.TorchSharp.dll lib/net8.0/Optim.TorchSharp.xml \
+    lib/net10.0/Optim.TorchSharp.dll lib/net10.0/Optim.TorchSharp.xml &&
+  has $packages/Optim.TorchSharp.[0-9]*.snupkg lib/net8.0/Optim.TorchSharp.pdb lib/net10.0/Optim.TorchSharp.pdb &&
   has $packages/Optim.Native.linux-x64.[0-9]*.nupkg README.md LICENSE runtimes/linux-x64/native/liboptim.so &&
   has $packages/Optim.Cli.[0-9]*.nupkg README.md LICENSE tools/net10.0/any/Optim.Cli.dll \
     tools/net10.0/any/runtimes/linux-x64/native/liboptim.so &&

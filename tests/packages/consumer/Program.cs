@@ -1,12 +1,14 @@
 // A user's program: ten steps of AdamW on a least-squares problem; prints the loss before and after.
 using System.Globalization;
 using Optim;
+using Optim.TorchSharp;
 
 float[] target = [1, -2, 0.5f, 3];
 using var engine = new Engine();
 using var weights = Tensor.Allocate(engine, DType.Float32, target.Length);
 using var gradient = Tensor.Allocate(engine, DType.Float32, target.Length);
-using var optimizer = new AdamW(engine, [new Parameter(weights, gradient, "weights")], new AdamWOptions { LearningRate = 0.1 });
+using var ofTorch = TorchParameters.From(engine, Array.Empty<nint>(), handle => handle); // a program without torch has none
+using var optimizer = new AdamW(engine, [new Parameter(weights, gradient, "weights"), .. ofTorch], new AdamWOptions { LearningRate = 0.1 });
 var before = Loss();
 for (var step = 0; step < 10; step++)
 {
