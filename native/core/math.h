@@ -130,7 +130,10 @@ OPTIM_FN T power(T x, T e) {
 // log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.
 template <class T>
 OPTIM_FN T softplus(T x, T beta) {
-  return (x > 0 ? x : T(0)) + log1p(exp(-beta * magnitude(x))) / beta;
+  // Beyond 40 the exponential is lost beside a positive x, in float and double; its products would be subnormal: slow.
+  const T limit = x > 0 ? T(40) : -Format<T>::exp_zero;
+  const T scaled = beta * magnitude(x);
+  return (x > 0 ? x : T(0)) + log1p(exp(scaled > limit ? -limit : -scaled)) / beta;
 }
 
 // x^(-1/3) to 4 percent, for positive x: the bits of a number are close to its logarithm.
