@@ -100,6 +100,7 @@ def main(given=None):
                 torch.cuda.empty_cache()
         print(summary(found), flush=True)
         results["cases"] = [c for c in results["cases"] if c["case"] != name] + [found]
+        results["cases"].sort(key=lambda c: list(CASES).index(c["case"]))
         if chosen.output:
             chosen.output.write_text(json.dumps(results, indent=1) + "\n")
     return 1 if failed else 0
