@@ -6,7 +6,6 @@
 
 import argparse
 import json
-import math
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -77,17 +76,15 @@ def bars(case):
 
 
 def picture(results):
-    """Bars of the times on a logarithmic scale, the prediction as a line; one block for each case."""
+    """Bars of the times, the prediction as a line; one block, with a scale of its own, for each case."""
     body, y = [], 60
     for case in results["cases"]:
         found, predicted = bars(case)
         values = [value for _, value in found] + ([predicted] if predicted else [])
-        low = 10 ** math.floor(math.log10(min(values)))
-        decades = math.log10(max(values) / low)
-        scale = (WIDTH - LABEL - 110) / max(decades, 1)
+        scale = (WIDTH - LABEL - 110) / max(values)
 
-        def x(value, low=low, scale=scale):
-            return LABEL + scale * math.log10(value / low)
+        def x(value, scale=scale):
+            return LABEL + scale * value
 
         body.append(f'<text x="16" y="{y}" font-weight="bold">{escape(case["what"])}</text>')
         top = y + 8
@@ -96,7 +93,7 @@ def picture(results):
             color = OURS if is_ours(name) else PEER
             body.append(f'<text x="{LABEL - 8}" y="{y + 2}" text-anchor="end">{escape(name)}</text>')
             body.append(f'<rect x="{LABEL}" y="{y - 11}" width="{max(x(value) - LABEL, 1):.1f}" height="{BAR}" fill="{color}"/>')
-            body.append(f'<text x="{x(value) + 6:.1f}" y="{y + 2}">{seconds(value)}</text>')
+            body.append(f'<text x="{max(x(value), x(predicted or 0)) + 6:.1f}" y="{y + 2}">{seconds(value)}</text>')
         if predicted:
             body.append(
                 f'<line x1="{x(predicted):.1f}" x2="{x(predicted):.1f}" y1="{top}" y2="{y + 8}" stroke="#c0392b" '
@@ -107,7 +104,7 @@ def picture(results):
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" font-family="sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{y}" fill="white"/>',
         f'<text x="16" y="24">{escape(heading(results["environment"]))}</text>',
-        '<text x="16" y="40" fill="#555">Time of a step, each case on a logarithmic scale of its own; '
+        '<text x="16" y="40" fill="#555">Time of a step, each case on a scale of its own; '
         "dashed: bytes over measured bandwidth</text>",
     ]
     return "\n".join(head + body + ["</svg>"]) + "\n"
