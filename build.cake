@@ -96,7 +96,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
         Pack("build/packages-again");
         return suites.Tap("tests/packages/run.sh");
     });
-    string[] python = ["bindings/python", "tests/python", "tests/golden", "README.md", Library, "build/simt/lib",
+    string[] python = ["bindings/python", "benchmarks", "tests/python", "tests/golden", "README.md", Library, "build/simt/lib",
         "build.cake", "cmake/suites.cake"];
     suites.Run("python (cpu)", python, () =>
         suites.Pytest("python-cpu", "tests/python", new() { ["OPTIM_LIBRARY"] = Absolute(Library) }));

@@ -82,7 +82,7 @@ internal static unsafe partial class StandIn
             ? NativeLibrary.Load(newest)
             : throw new DllNotFoundException(
                 $"There is none of {string.Join(", ", candidates)}. cmake builds it where it finds libtorch: install libtorch-dev "
-                    + "(cmake/setup-debian.sh does), then configure and build again (cmake --fresh --preset cpu; ./build.sh native)."
+                    + "(cmake/setup-debian.sh --tests does), then ./build.sh test."
             );
     }
 }
