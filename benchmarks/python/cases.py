@@ -1,10 +1,8 @@
-"""The rows of issue 4's table that step parameters: what is stepped, beside what, and what it must reach."""
+"""The cases that step parameters: what is stepped, beside what, and what it must reach."""
 
-import inspect
 from dataclasses import dataclass, field
 
 import library
-import optim
 import peers
 import shapes
 import torch
@@ -128,10 +126,8 @@ def adamw_many(context):
 def adamw_master(context):
     count = context.pick(64, 64, 4)
     params = context.params([(262144,)] * count, torch.bfloat16)
-    has_master = "master_weights" in inspect.signature(optim.AdamW).parameters
-    ours = Ours("AdamW", params, clip_norm=1.0, **({"master_weights": True} if has_master else {}))
-    notes = [] if has_master else ["this library has no master weights yet: ours keeps bf16 parameters"]
-    others = []
+    ours = Ours("AdamW", params, clip_norm=1.0, master_weights=True)
+    notes = []
     if context.device.type == "cuda":
         fused = peers.MasterWeights(params, 1.0, fused=True)
         replay = peers.MasterWeights(params, 1.0, fused=True, capturable=True)
