@@ -50,26 +50,27 @@ template <class Rule>
 __global__ void __launch_bounds__(block_threads) begin(BeginArguments arguments) {
   const StepTables& step = arguments.step;
   const int thread = static_cast<int>(threadIdx.x);
-  if (!arguments.advance) {
-    if (thread == 0) step.state->skip = 0;
-    for (int i = thread; i < step.group_count; i += block_threads) prepare_group<Rule>(step.groups[i], 1, false);
-    return;
+  if (arguments.advance) {
+    Moments all{};
+    if (arguments.spans != nullptr) {
+      all = merge_block(merge_strided(arguments.spans, thread, arguments.span_count, std::int64_t{block_threads}));
+    }
+    OPTIM_SHARED(skip, bool);
+    if (thread == 0) {
+      skip = decide(arguments, all);
+      step.state->skip = skip ? 1 : 0;
+    }
+    __syncthreads();
+    if (skip) return;
+  } else if (thread == 0) {
+    step.state->skip = 0;
   }
-  Moments all{};
-  if (arguments.spans != nullptr) {
-    all = merge_block(merge_strided(arguments.spans, thread, arguments.span_count, std::int64_t{block_threads}));
-  }
-  OPTIM_SHARED(skip, bool);
-  if (thread == 0) {
-    skip = decide(arguments, all);
-    step.state->skip = skip ? 1 : 0;
-  }
-  __syncthreads();
-  if (skip) return;
   for (int i = thread; i < step.group_count; i += block_threads) {
     GroupEntry& group = step.groups[i];
-    prepare_group<Rule>(group, ++group.step, group.settings.inputs_given);
+    if (arguments.advance) ++group.step;
+    prepare_group<Rule>(group, arguments.advance ? group.step : 1, arguments.advance && group.settings.inputs_given);
   }
+  if (!arguments.advance) return;
   __syncthreads();
   for (int i = thread; i < step.tensor_count; i += block_threads) {
     const TensorEntry& tensor = step.tensors[i];
