@@ -1,6 +1,8 @@
 // Turns a rule's header into its RuleInfo. Included by one generated file per rule.
 #pragma once
 
+#include <iterator>
+
 #include "core/rule.h"
 #include "core/rule_info.h"
 
@@ -107,6 +109,7 @@ RuleInfo describe(const char* name) {
   info.writes_gradient = writes_gradient<Rule>;
   info.update_pass = update_pass<Rule>;
   info.shape = is_matrix<Rule> ? Shape::matrix : is_reduced<Rule> ? Shape::reduced : Shape::elementwise;
+  if constexpr (has_aliases<Rule>) info.aliases.assign(std::begin(Rule::aliases), std::end(Rule::aliases));
   info.hypers = describe_hypers(Rule::hypers);
   info.slots = detail::describe_slots<Rule>();
   info.slow_params = -1;

@@ -35,7 +35,8 @@
 // of a tensor are summed together in place of a row, update taking it where that is 1; check_tensor(h, tensor), as check;
 // update_pass, which streams update touches if not all; of a matrix rule, max_dimension, the most rows a matrix may have, and
 // view(h, rank, shape) -> MatrixView, how the program sees a tensor (core/matrix_view.h) if not as a whole. With slots of role
-// input, prepare<T>(h, t, inputs) also gets what is known of them.
+// input, prepare<T>(h, t, inputs) also gets what is known of them. aliases[] = {alias("NAG", nesterov = true), ...}: names
+// under which the literature knows the rule with one of its hyper-parameters at another value.
 #pragma once
 
 #include <cmath>
@@ -58,6 +59,16 @@ template <int Count>
 struct Terms {
   double value[Count];
 };
+
+struct Alias {
+  const char* name;
+  const char* hyper;
+  double value;
+};
+template <class Tag>
+constexpr Alias alias(const char* name, Default<Tag> setting) {
+  return {name, Tag::name, setting.value};
+}
 
 enum class Scope { row, tensor, all };
 
@@ -178,6 +189,10 @@ template <class Rule, class = void>
 struct HasAlternation : std::false_type {};
 template <class Rule>
 struct HasAlternation<Rule, std::void_t<decltype(Rule::alternating)>> : std::true_type {};
+template <class Rule, class = void>
+struct HasAliases : std::false_type {};
+template <class Rule>
+struct HasAliases<Rule, std::void_t<decltype(Rule::aliases)>> : std::true_type {};
 }  // namespace detail
 
 template <class Rule>
@@ -221,6 +236,8 @@ template <class Rule>
 constexpr bool has_unit_length = detail::HasUnitLength<Rule>::value;
 template <class Rule>
 constexpr bool has_check_tensor = detail::HasCheckTensor<Rule>::value;
+template <class Rule>
+constexpr bool has_aliases = detail::HasAliases<Rule>::value;
 
 // The scalars of step t.
 template <class Rule, class T>

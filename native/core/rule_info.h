@@ -51,6 +51,7 @@ struct RuleInfo {
   bool writes_gradient;
   Pass update_pass;
   Shape shape;
+  std::vector<Alias> aliases;
   std::vector<HyperInfo> hypers;
   std::vector<SlotInfo> slots;
   std::vector<int> inputs;                    // slots of role input

@@ -28,6 +28,7 @@ Json hyper_json(const HyperInfo& hyper, const std::vector<HyperInfo>& all, bool 
           {"words", words},
           {"like", hyper.like < 0 ? Json(nullptr) : Json(all[static_cast<std::size_t>(hyper.like)].name)},
           {"variadic", variadic},
+          {"spellings", hyper.spellings},
           {"doc", hyper.doc}};
 }
 
@@ -59,6 +60,8 @@ Json rule_json(const RuleInfo& rule) {
   static const char* const shapes[] = {"elementwise", "reduced", "matrix"};
   Json hypers = Json::array();
   for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper, rule.hypers));
+  Json aliases = Json::array();
+  for (const Alias& alias : rule.aliases) aliases.push_back({{"name", alias.name}, {"hypers", {{alias.hyper, alias.value}}}});
   Json slots = Json::array();
   Json needs = Json::array();
   for (const SlotInfo& slot : rule.slots) {
@@ -72,7 +75,8 @@ Json rule_json(const RuleInfo& rule) {
           {"paper", rule.paper},     {"url", rule.url},
           {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
           {"needs", needs},          {"cost", cost_json(default_cost(rule))},
-          {"hypers", hypers},        {"slots", slots}};
+          {"aliases", aliases},      {"hypers", hypers},
+          {"slots", slots}};
 }
 
 Json schedule_json(const ScheduleInfo& schedule) {

@@ -90,32 +90,63 @@ public sealed class CatalogueTests
         Assert.Equal("adamw", Catalogue.Find("Adam_W").Name);
     }
 
+    public static TheoryData<string> Aliases() => [.. Catalogue.Rules.SelectMany(rule => rule.Aliases).Select(alias => alias.Name)];
+
     [Theory]
-    [InlineData("amsgrad", "adam", "ams_bound")]
-    [InlineData("AMSGrad", "adam", "ams_bound")]
-    [InlineData("adamd", "adam", "adam_debias")]
-    public void An_alias_is_a_rule_with_an_option_on(string alias, string rule, string option)
+    [MemberData(nameof(Aliases))]
+    public void An_alias_is_a_rule_with_other_values(string name)
+    {
+        var rule = Catalogue.Rules.Single(rule => rule.Aliases.Any(alias => alias.Name == name));
+        var alias = rule.Aliases.Single(alias => alias.Name == name);
+        using var model = new Model();
+        foreach (var spelling in Spellings(name))
+        {
+            using var optimizer = Create(spelling, new() { ["lr"] = 0.5 });
+            var expected = rule.Hypers.ToDictionary(hyper => hyper.Name, hyper => alias.Hypers.GetValueOrDefault(hyper.Name, hyper.Default));
+            expected["lr"] = 0.5;
+            Assert.Equal(rule.Name, optimizer.RuleName);
+            Assert.Equal(expected, optimizer.Groups[0].Hypers);
+        }
+
+        Assert.NotEmpty(alias.Hypers);
+        var defaults = alias.Hypers.Keys.ToDictionary(hyper => hyper, hyper => rule.Hypers[rule.IndexOf(hyper)].Default);
+        using var given = Create(name, defaults);
+        Assert.All(defaults, pair => Assert.Equal(pair.Value, given.Groups[0][pair.Key])); // what is given counts
+        Assert.False(Catalogue.TryFind(name, out _));
+
+        Optimizer Create(string spelling, Dictionary<string, double> hypers) =>
+            Optimizer.Create(spelling, model.Engine, model.Parameters, hypers);
+    }
+
+    [Fact]
+    public void Another_spelling_of_a_hyper_parameter_is_that_hyper_parameter()
     {
         using var model = new Model();
-        using var optimizer = Optimizer.Create(
-            alias,
-            model.Engine,
-            model.Parameters,
-            new Dictionary<string, double> { ["lr"] = 0.5 }
-        );
-        var expected = optimizer.Rule.Hypers.ToDictionary(hyper => hyper.Name, hyper => hyper.Default);
-        (expected["lr"], expected[option]) = (0.5, 1);
-        Assert.Equal(rule, optimizer.RuleName);
-        Assert.Equal(expected, optimizer.Groups[0].Hypers);
+        var spelled = 0;
+        foreach (var rule in Catalogue.Rules)
+        {
+            foreach (var hyper in rule.Hypers)
+            {
+                foreach (var spelling in hyper.Spellings)
+                {
+                    Assert.Equal(rule.IndexOf(hyper.Name), rule.IndexOf(spelling));
+                    var message = Assert
+                        .Throws<ArgumentException>(() =>
+                            Optimizer.Create(
+                                rule.Name,
+                                model.Engine,
+                                model.Parameters,
+                                new Dictionary<string, double> { [hyper.Name] = 0, [spelling] = 1 }
+                            )
+                        )
+                        .Message;
+                    Assert.Contains($"\"{hyper.Name}\" and \"{spelling}\"", message, StringComparison.Ordinal);
+                    spelled++;
+                }
+            }
+        }
 
-        using var given = Optimizer.Create(
-            alias,
-            model.Engine,
-            model.Parameters,
-            new Dictionary<string, double> { [option] = 0 }
-        );
-        Assert.Equal(0, given.Groups[0][option]); // what is given counts
-        Assert.False(Catalogue.TryFind(alias, out _));
+        Assert.True(spelled > 0);
     }
 
     private static IEnumerable<string> Spellings(string name) =>

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import _abi
 from ._library import lib
@@ -22,6 +22,7 @@ class Hyper:
     words: tuple
     like: str  # None, or the hyper-parameter whose value a 0 takes
     variadic: bool
+    spellings: tuple  # what other libraries call it
     doc: str
 
     def value(self, number):
@@ -89,10 +90,17 @@ class Rule:
     needs: tuple
     hypers: tuple
     slots: tuple
+    alias: str = None  # what it is called with the defaults that its hypers have here
+
+    @property
+    def names(self):
+        return (self.alias,) if self.alias else (self.name, self.title)
 
     @property
     def class_name(self):
-        """The title where that is the name in proper spelling, as "AdamW" or "DiffGrad"."""
+        """The alias, or the title where that is the name in proper spelling, as "AdamW" or "DiffGrad"."""
+        if self.alias:
+            return self.alias
         title = "".join(letter for letter in self.title if letter.isalnum())
         if title.lower() == self.name.replace("_", ""):
             return title[0].upper() + title[1:]
@@ -155,18 +163,25 @@ def _helpers():
     return tuple(found)
 
 
+def _alias(rule, node):
+    values = node["hypers"]
+    return replace(rule, alias=node["name"], hypers=tuple(replace(h, default=values.get(h.name, h.default)) for h in rule.hypers))
+
+
 _document = json.loads(lib.optim_schema_json().decode())
 RULES = tuple(
     _read(Rule, node, hypers=_hypers(node), slots=tuple(_read(Slot, slot) for slot in node["slots"]))
     for node in _document["rules"]
 )
+# Rules under further names, with other defaults.
+ALIASES = tuple(_alias(rule, node) for rule, entry in zip(RULES, _document["rules"]) for node in entry["aliases"])
 SCHEDULES = tuple(_read(Schedule, node, hypers=_hypers(node)) for node in _document["schedules"])
 HELPERS = _helpers()
 
 
 def find_rule(name):
-    """The rule of a name in any usual spelling; NotImplementedError if there is none."""
-    for rule in RULES:
-        if key(name) in (key(rule.name), key(rule.title)):
+    """The rule of a name in any usual spelling, or of an alias; NotImplementedError if there is none."""
+    for rule in (*RULES, *ALIASES):
+        if key(name) in map(key, rule.names):
             return rule
     raise NotImplementedError(f"there is no optimizer {name!r}; the library has {', '.join(r.name for r in RULES)}")

@@ -38,6 +38,24 @@ public static class Catalogue
         return rule is not null;
     }
 
+    /// <summary>The rule of a name, or that of an alias with the alias's values as defaults.</summary>
+    /// <exception cref="ArgumentException">There is none of that name.</exception>
+    internal static RuleSchema Resolve(string name)
+    {
+        foreach (var rule in Rules)
+        {
+            if (rule.Aliases.FirstOrDefault(alias => Spelling.Equal(alias.Name, name)) is { } alias)
+            {
+                return rule with
+                {
+                    Hypers = [.. rule.Hypers.Select(h => h with { Default = alias.Hypers.GetValueOrDefault(h.Name, h.Default) })],
+                };
+            }
+        }
+
+        return Find(name);
+    }
+
     /// <summary>The schedule of a name, in any usual spelling.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public static ScheduleSchema FindSchedule(string name)

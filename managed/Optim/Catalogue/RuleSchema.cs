@@ -27,19 +27,22 @@ public sealed record RuleSchema
     /// <summary>What a step moves and what is kept.</summary>
     public required StepCost Cost { get; init; }
 
+    /// <summary>Names under which the literature knows it with other values; Optimizer.Create takes those too.</summary>
+    public IReadOnlyList<RuleAlias> Aliases { get; init; } = [];
+
     /// <summary>Its hyper-parameters, in the order of rows of values.</summary>
     public required IReadOnlyList<HyperSchema> Hypers { get; init; }
 
     /// <summary>Its states.</summary>
     public required IReadOnlyList<SlotSchema> Slots { get; init; }
 
-    /// <summary>Position of a hyper-parameter in rows of values.</summary>
+    /// <summary>Position of a hyper-parameter in rows of values, by its name or another spelling.</summary>
     /// <exception cref="ArgumentException">The rule has no hyper-parameter of that name.</exception>
     public int IndexOf(string hyper)
     {
         for (var i = 0; i < Hypers.Count; i++)
         {
-            if (Hypers[i].Name == hyper)
+            if (Hypers[i].Name == hyper || Hypers[i].Spellings.Contains(hyper))
             {
                 return i;
             }

@@ -65,9 +65,11 @@ OPTIM_API const char* optim_version(void);
 /* The schema of every rule and schedule as one JSON document, static storage: an object {"format": "optim-schema-1",
  * "rules": [...], "schedules": [...]}.
  * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs),
- * cost {vector, matrix, vector_state, matrix_state}, hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
- * variadic, like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}]
- * in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
+ * cost {vector, matrix, vector_state, matrix_state}, aliases [{name, hypers}] (names that the literature has for the rule with
+ * other values of those hyper-parameters, by name), hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind
+ * ("real" | "integer" | "boolean" | "word"), words, variadic, spellings (what other libraries call it), like
+ * (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}] in the order in
+ * which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
  * "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a hyper-parameter
  * that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when` is not 0, or is one of
  * when_words if there are any. cost counts floats for each element of a tensor, with F32 storage, default hyper-parameters, no
