@@ -310,13 +310,14 @@ OPTIM_API optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, i
  * checked (alignment to the element, overlap, device) and compared: nothing is uploaded or allocated when nothing changed. */
 OPTIM_API optim_status optim_plan_bind(optim_plan* plan, void* const* params, void* const* grads, void* const* states);
 
-/* Binds the further inputs of a rule that needs them (the schema's "needs": AdaHessian's "hessian"), like gradients in dtype and
+/* Binds the further inputs of a rule that needs them (the schema's "needs", such as a "hessian": an estimate of the
+ * Hessian's diagonal, optim_rademacher), like gradients in dtype and
  * shape and never changed by steps: those of tensor 0, then of tensor 1, ... NULL entries: not given at the steps that follow, which
  * is allowed once a group has had them at one step; a group's tensors have them all or none. */
 OPTIM_API optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs);
 
-/* Fills all bound states with their initial values and sets every step counter to 0. Some rules (Nero) also project the
- * parameters here, as their paper asks. Not needed when states are loaded instead. */
+/* Fills all bound states with their initial values and sets every step counter to 0. A rule with constraints also
+ * projects the parameters here, as its paper asks. Not needed when states are loaded instead. */
 OPTIM_API optim_status optim_plan_init_states(optim_plan* plan);
 
 typedef struct optim_step {
@@ -339,7 +340,7 @@ OPTIM_API optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t
 OPTIM_API optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step);
 
 /* Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin differently with a tensor's first
- * gradient (SGD's dampening, Shampoo) a checkpoint must keep it where gradients come late; set it after optim_plan_set_step. get
+ * gradient (dampened momentum) a checkpoint must keep it where gradients come late; set it after optim_plan_set_step. get
  * waits for the device. */
 OPTIM_API optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped);
 OPTIM_API optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped);
