@@ -102,14 +102,14 @@ optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, int64_t ind
     const PlanTensor& t = checked_tensor(plan_of(plan), tensor);
     const auto slots = static_cast<std::int64_t>(t.slots.size());
     if (index < 0 || index >= slots) invalid("index is ", index, "; the tensor has ", slots, " slots");
-    optim_slot& out = require(slot, "slot");
-    if (out.size < sizeof(optim_slot)) invalid("slot.size is ", out.size, "; allowed is at least ", sizeof(optim_slot));
     const Slot& from = t.slots[static_cast<std::size_t>(index)];
+    optim_slot out{};
     out.name = from.name.c_str();
     out.bytes = from.layout.bytes();
     out.dtype = static_cast<std::int32_t>(from.layout.dtype);
     out.rank = from.layout.rank;
     std::copy(from.layout.shape.begin(), from.layout.shape.end(), out.shape);
+    write_struct(out, slot, "slot");
   });
 }
 

@@ -13,7 +13,9 @@
  * Threads       Distinct plans may be used concurrently from distinct threads; one plan or one engine handle must not be
  *               used by two threads at once. Plans of one engine count as distinct plans.
  * Structs       Every struct of the host begins with `size`: set it to sizeof the struct. Later versions only add members at
- *               the end; members beyond `size` take the value 0, which always means "off" or "default".
+ *               the end, and 0 always means "off" or "default". So a caller of an older header works: what it does not know is 0
+ *               (and is not written). A caller of a newer one too, as long as what this library does not know is 0. A size that
+ *               the struct never had is refused.
  * Text          UTF-8, zero-terminated. */
 #ifndef OPTIM_OPTIM_H
 #define OPTIM_OPTIM_H
