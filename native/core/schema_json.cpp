@@ -4,6 +4,7 @@
 #include "core/cost.h"
 #include "core/registry.h"
 #include "core/schedule_registry.h"
+#include "helpers/options.h"
 
 namespace optim {
 namespace {
@@ -98,7 +99,10 @@ const std::string& schema_json() {
     }
     Json schedules = Json::array();
     for (const ScheduleInfo& schedule : schedule_registry()) schedules.push_back(schedule_json(schedule));
-    return Json{{"format", "optim-schema-1"}, {"rules", rules}, {"schedules", schedules}}.dump(1);
+    const std::vector<HyperInfo> options = describe_hypers(helper_options::all);
+    Json helpers = Json::array();
+    for (const HyperInfo& option : options) helpers.push_back(hyper_json(option, options));
+    return Json{{"format", "optim-schema-1"}, {"rules", rules}, {"schedules", schedules}, {"helpers", helpers}}.dump(1);
   }();
   return text;
 }

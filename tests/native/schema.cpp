@@ -130,6 +130,16 @@ const std::vector<Schedule>& schedules() {
   return all;
 }
 
+const std::vector<Hyper>& helper_options() {
+  static const std::vector<Hyper> all = [] {
+    std::vector<Hyper> parsed;
+    const json document = json::parse(optim_schema_json());
+    for (const json& option : document.at("helpers")) parsed.push_back(parse_hyper(option));
+    return parsed;
+  }();
+  return all;
+}
+
 const Rule* find_rule(const std::string& name) {
   for (const Rule& rule : rules()) {
     if (rule.name == name) return &rule;

@@ -74,6 +74,9 @@ struct Schedule {
 };
 const std::vector<Schedule>& schedules();
 
+// The options of a plan's helpers, named as the members of optim_helpers.
+const std::vector<Hyper>& helper_options();
+
 // A row of defaults with one value per named hyper changed; a name the rule does not have is ignored.
 std::vector<double> with(const Rule& rule, std::vector<double> row, const std::string& hyper, double value);
 

@@ -42,21 +42,31 @@ TEST(Catalogue, RulesAreDescribed) {
   }
 }
 
+void expect_described(const std::vector<Hyper>& hypers) {
+  std::set<std::string> names;
+  for (const Hyper& h : hypers) {
+    SCOPED_TRACE(h.name);
+    EXPECT_TRUE(names.insert(h.name).second) << "listed twice";
+    EXPECT_FALSE(h.doc.empty());
+    EXPECT_TRUE(h.minimum_open ? h.default_value > h.minimum : h.default_value >= h.minimum);
+    EXPECT_TRUE(h.maximum_open ? h.default_value < h.maximum : h.default_value <= h.maximum);
+    EXPECT_TRUE(h.kind == "real" || h.kind == "integer" || h.kind == "boolean" || h.kind == "word") << h.kind;
+    EXPECT_EQ(h.kind == "word", !h.words.empty());
+    const double last_word = static_cast<double>(h.words.size()) - 1;
+    EXPECT_TRUE(h.words.empty() || h.maximum == last_word) << h.maximum;
+  }
+}
+
 TEST(Catalogue, HypersAreDescribed) {
   for (const Rule& rule : rules()) {
-    std::set<std::string> names;
-    for (const Hyper& h : rule.hypers) {
-      SCOPED_TRACE(rule.name + "." + h.name);
-      EXPECT_TRUE(names.insert(h.name).second) << "listed twice";
-      EXPECT_FALSE(h.doc.empty());
-      EXPECT_TRUE(h.minimum_open ? h.default_value > h.minimum : h.default_value >= h.minimum);
-      EXPECT_TRUE(h.maximum_open ? h.default_value < h.maximum : h.default_value <= h.maximum);
-      EXPECT_TRUE(h.kind == "real" || h.kind == "integer" || h.kind == "boolean" || h.kind == "word") << h.kind;
-      EXPECT_EQ(h.kind == "word", !h.words.empty());
-      const double last_word = static_cast<double>(h.words.size()) - 1;
-      EXPECT_TRUE(h.words.empty() || h.maximum == last_word) << h.maximum;
-    }
+    SCOPED_TRACE(rule.name);
+    expect_described(rule.hypers);
   }
+}
+
+TEST(Catalogue, HelpersAreDescribed) {
+  ASSERT_FALSE(helper_options().empty());
+  expect_described(helper_options());
 }
 
 // Other names never stand for two things.

@@ -79,7 +79,7 @@ class Options:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters += [inspect.Parameter(name, kind, default=default) for name, default in extra]
         for helper in self.helpers.values():
-            parameters.append(inspect.Parameter(helper.name, kind, default=helper.value(0)))
+            parameters.append(inspect.Parameter(helper.name, kind, default=helper.value(helper.default)))
         return inspect.Signature(parameters)
 
     def doc(self, extra=()):

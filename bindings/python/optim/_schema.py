@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import dataclass, replace
 
-from . import _abi
 from ._library import lib
 
 
@@ -137,30 +136,8 @@ def _read(kind, node, **parts):
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in {**node, **parts}.items() if k in fields})
 
 
-def _hypers(node):
-    return tuple(_read(Hyper, hyper) for hyper in node["hypers"])
-
-
-def _helpers():
-    """The switches and numbers of optim_helpers. The header's comments say what an int32_t is: "1: ..." a switch,
-    "OPTIM_NAME_..." one of the constants of that prefix."""
-    found = []
-    for name, kind in _abi.Helpers._fields_:
-        if name in ("size", "reserved"):
-            continue
-        doc, words = _abi.Helpers.docs[name].rstrip("."), ()
-        constants = re.match("OPTIM_([A-Z]+_)\\.\\.\\.", doc)
-        if constants:
-            prefix = constants.group(1)
-            values = {getattr(_abi, n): n[len(prefix) :].lower() for n in dir(_abi) if n.startswith(prefix)}
-            words, kind_name = tuple(values[i] for i in range(len(values))), "word"
-            doc = doc[constants.end() :].lstrip(": ")
-        elif doc.startswith("1:"):
-            doc, kind_name = doc[2:].strip(), "boolean"
-        else:
-            kind_name = "integer" if kind is _abi.c_int32 else "real"
-        found.append(Hyper(name, 0, None, None, False, False, kind_name, words, None, False, doc))
-    return tuple(found)
+def _hypers(nodes):
+    return tuple(_read(Hyper, node) for node in nodes)
 
 
 def _alias(rule, node):
@@ -170,13 +147,13 @@ def _alias(rule, node):
 
 _document = json.loads(lib.optim_schema_json().decode())
 RULES = tuple(
-    _read(Rule, node, hypers=_hypers(node), slots=tuple(_read(Slot, slot) for slot in node["slots"]))
+    _read(Rule, node, hypers=_hypers(node["hypers"]), slots=tuple(_read(Slot, slot) for slot in node["slots"]))
     for node in _document["rules"]
 )
 # Rules under further names, with other defaults.
 ALIASES = tuple(_alias(rule, node) for rule, entry in zip(RULES, _document["rules"]) for node in entry["aliases"])
-SCHEDULES = tuple(_read(Schedule, node, hypers=_hypers(node)) for node in _document["schedules"])
-HELPERS = _helpers()
+SCHEDULES = tuple(_read(Schedule, node, hypers=_hypers(node["hypers"])) for node in _document["schedules"])
+HELPERS = _hypers(_document["helpers"])  # the members of optim_helpers; a 0 stands for the default
 
 
 def find_rule(name):

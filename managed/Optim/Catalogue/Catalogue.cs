@@ -6,8 +6,7 @@ namespace Optim;
 /// <summary>All rules and learning-rate schedules of the loaded native library.</summary>
 public static class Catalogue
 {
-    private static readonly Lazy<(IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules)> s_schema =
-        new(Read);
+    private static readonly Lazy<SchemaDocument> s_schema = new(Read);
 
     /// <summary>The rules, sorted by name.</summary>
     public static IReadOnlyList<RuleSchema> Rules => s_schema.Value.Rules;
@@ -76,6 +75,6 @@ public static class Catalogue
         return schedule is not null;
     }
 
-    private static unsafe (IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules) Read() =>
+    private static unsafe SchemaDocument Read() =>
         SchemaReader.Read(NativeText.Read(NativeMethods.SchemaJson()));
 }

@@ -7,16 +7,16 @@ internal static class SchemaReader
 {
     private const string Format = "optim-schema-1";
 
-    /// <summary>The rules and the schedules, each sorted by name.</summary>
-    public static (IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules) Read(string json)
+    public static SchemaDocument Read(string json)
     {
         using var document = JsonDocument.Parse(json);
         var root = document.RootElement;
         var format = root.GetProperty("format").GetString();
         return format == Format
-            ? (
+            ? new SchemaDocument(
                 [.. Items(root, "rules").Select(ReadRule).OrderBy(rule => rule.Name, StringComparer.Ordinal)],
-                [.. Items(root, "schedules").Select(ReadSchedule).OrderBy(item => item.Name, StringComparer.Ordinal)]
+                [.. Items(root, "schedules").Select(ReadSchedule).OrderBy(item => item.Name, StringComparer.Ordinal)],
+                [.. Items(root, "helpers").Select(ReadHyper)]
             )
             : throw new FormatException(
                 $"The library's schema is of format \"{format}\"; this assembly reads \"{Format}\"."
