@@ -36,7 +36,7 @@ public sealed record HyperSchema
     /// has. Null: 0 is 0.</summary>
     public string? Like { get; init; }
 
-    /// <summary>What other libraries call it; <see cref="RuleSchema.IndexOf"/> takes that too.</summary>
+    /// <summary>What other libraries call it; <see cref="CatalogueEntry.IndexOf"/> takes that too.</summary>
     public IReadOnlyList<string> Spellings { get; init; } = [];
 
     /// <summary>A line of documentation.</summary>
