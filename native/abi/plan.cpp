@@ -24,6 +24,27 @@ const PlanTensor& checked_tensor(const Plan& plan, std::int64_t tensor) {
   return plan.tensors()[static_cast<std::size_t>(tensor)];
 }
 
+// A counter of a group's steps.
+template <class Get>
+optim_status get_count(const optim_plan* plan, std::int64_t group, std::int64_t* step, const Get& get) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    require(step, "step");
+    *step = get(p, g);
+  });
+}
+
+template <class Set>
+optim_status set_count(const optim_plan* plan, std::int64_t group, std::int64_t step, const Set& set) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
+    set(p, g, step);
+  });
+}
+
 int checked_hyper_count(const RuleInfo& rule, const char* name, std::int64_t count) {
   if (count < 0 || count > static_cast<std::int64_t>(rule.hypers.size())) {
     invalid(name, " is ", count, "; ", rule.name, " has ", rule.hypers.size(), " hyper-parameters");
@@ -143,21 +164,11 @@ optim_status optim_plan_step(optim_plan* plan, const optim_step* options) {
 }
 
 optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t* step) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    require(step, "step");
-    *step = p.executor().step_count(g);
-  });
+  return get_count(plan, group, step, [](Plan& p, int g) { return p.executor().step_count(g); });
 }
 
 optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
-    p.executor().set_step_count(g, step);
-  });
+  return set_count(plan, group, step, [](Plan& p, int g, std::int64_t count) { p.executor().set_step_count(g, count); });
 }
 
 optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped) {
@@ -192,21 +203,11 @@ optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs) {
 }
 
 optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step) {
-  return guarded([&] {
-    const Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    require(step, "step");
-    *step = p.input_step_count(g);
-  });
+  return get_count(plan, group, step, [](Plan& p, int g) { return p.input_step_count(g); });
 }
 
 optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
-    p.set_input_step_count(g, step);
-  });
+  return set_count(plan, group, step, [](Plan& p, int g, std::int64_t count) { p.set_input_step_count(g, count); });
 }
 
 optim_status optim_plan_get_hypers(const optim_plan* plan, int64_t group, double* hypers, int64_t count) {
