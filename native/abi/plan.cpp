@@ -82,16 +82,13 @@ PlanDescription read_description(const optim_plan_options& o) {
                o.rounding_seed};
   const std::vector<optim_tensor> params = read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
   for (std::size_t i = 0; i < params.size(); ++i) {
-    d.params.push_back(layout_of(params[i], message("options.params[", i, "]")));
-    d.param_data.push_back(params[i].data);
+    const Layout param = layout_of(params[i], message("options.params[", i, "]"));
     const std::int64_t group = o.group_of != nullptr ? o.group_of[i] : 0;
     if (group < 0 || group >= o.group_count) {
       invalid("options.group_of[", i, "] is ", group, "; the plan has ", o.group_count, " groups");
     }
-    d.groups.push_back(static_cast<int>(group));
-    const DType param = d.params.back().dtype;
-    d.grad_dtypes.push_back(o.grad_dtype == -1 ? param : checked_dtype("options.grad_dtype", o.grad_dtype));
-    d.state_dtypes.push_back(state_dtype_for(o, param));
+    const DType grad = o.grad_dtype == -1 ? param.dtype : checked_dtype("options.grad_dtype", o.grad_dtype);
+    d.tensors.push_back({param, grad, state_dtype_for(o, param.dtype), static_cast<int>(group), params[i].data});
   }
   return d;
 }
