@@ -43,10 +43,10 @@ static int Generate(bool check, string? output, string? library)
 {
     var root = Repository.Find();
     var header = ClangHeaderReader.Read(Path.Combine(root, Repository.Header), Names.Prefix);
-    var (rules, schedules) = SchemaLibrary.Read(Path.GetFullPath(library ?? Repository.DefaultLibrary(root)));
+    var (rules, schedules, helpers) = SchemaLibrary.Read(Path.GetFullPath(library ?? Repository.DefaultLibrary(root)));
     var files = new FileSet();
     InteropFiles.Write(header, files);
-    HelperFiles.Write(header, files);
+    HelperFiles.Write(header, helpers, files);
     RuleFiles.Write(rules, files);
     ScheduleFiles.Write(schedules, files);
     files.AddAt(PythonFile.Path, PythonFile.Text(header));

@@ -5,7 +5,7 @@ namespace Optim.Generator;
 /// <summary>Reads the schema out of a built native library.</summary>
 internal static unsafe class SchemaLibrary
 {
-    public static (IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules) Read(string path)
+    public static SchemaDocument Read(string path)
     {
         if (!NativeLibrary.TryLoad(path, out var library))
         {

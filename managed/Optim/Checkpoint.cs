@@ -111,7 +111,11 @@ public sealed class Checkpoint
             if (Scaler is not null)
             {
                 var numbers = JsonFields.ParseObject(source.Metadata, ScalerKey);
-                parts.Add(Scaler.Prepare(numbers.ToDictionary(pair => pair.Key, pair => JsonFields.Number(pair.Value, pair.Key))));
+                parts.Add(
+                    Scaler.Prepare(
+                        numbers.ToDictionary(pair => pair.Key, pair => JsonFields.Number(pair.Value, $"{ScalerKey}.{pair.Key}"))
+                    )
+                );
             }
 
             return parts;

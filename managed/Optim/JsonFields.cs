@@ -8,11 +8,18 @@ internal static class JsonFields
 {
     private const double MostCounted = 1L << 53;
 
-    /// <summary>A number; those that JSON cannot write, as a word.</summary>
+    /// <summary>The numbers that JSON cannot write, as words.</summary>
+    private static readonly Dictionary<string, double> s_words = new()
+    {
+        ["nan"] = double.NaN,
+        ["inf"] = double.PositiveInfinity,
+        ["-inf"] = double.NegativeInfinity,
+    };
+
     public static JsonNode Of(double value) =>
-        double.IsFinite(value) ? JsonValue.Create(value)
-        : double.IsNaN(value) ? JsonValue.Create("nan")
-        : JsonValue.Create(value > 0 ? "inf" : "-inf");
+        double.IsFinite(value)
+            ? JsonValue.Create(value)
+            : JsonValue.Create(s_words.First(word => word.Value.Equals(value)).Key);
 
     public static JsonArray ParseArray(IReadOnlyDictionary<string, string> metadata, string key) =>
         JsonNode.Parse(Text(metadata, key)) as JsonArray
@@ -48,6 +55,7 @@ internal static class JsonFields
             : throw new OptimException($"{what} = {count:R} is not a whole number >= 0.");
     }
 
+    /// <summary>A number as <see cref="Of"/> writes it.</summary>
     public static double Number(JsonNode? node, string what)
     {
         if (node is JsonValue value)
@@ -57,18 +65,13 @@ internal static class JsonFields
                 return number;
             }
 
-            if (value.TryGetValue<string>(out var text))
+            if (value.TryGetValue<string>(out var text) && s_words.TryGetValue(text, out number))
             {
-                return text switch
-                {
-                    "inf" => double.PositiveInfinity,
-                    "-inf" => double.NegativeInfinity,
-                    _ => double.NaN,
-                };
+                return number;
             }
         }
 
-        throw Other(node, what, "a number");
+        throw Other(node, what, $"a number, \"{string.Join("\", \"", s_words.Keys)}\"");
     }
 
     private static OptimException Other(JsonNode? node, string what, string expected) =>

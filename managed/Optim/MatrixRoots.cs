@@ -2,8 +2,8 @@ using Optim.Interop;
 
 namespace Optim;
 
-/// <summary>Inverse roots of symmetric positive semidefinite matrices, many of any sizes at once, as the Shampoo
-/// family takes them of its statistics.</summary>
+/// <summary>Inverse roots of symmetric positive semidefinite matrices, many of any sizes at once, as matrix
+/// rules take them of their statistics.</summary>
 public static unsafe class MatrixRoots
 {
     /// <summary>roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], by an eigendecomposition in double (Golub &amp;

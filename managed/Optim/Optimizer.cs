@@ -21,7 +21,7 @@ public abstract unsafe class Optimizer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(groups);
-        (Rule, var option) = RuleAlias.Resolve(rule);
+        Rule = Catalogue.Resolve(rule);
         Engine = engine;
         Groups = [.. groups];
         Helpers = helpers ?? new Helpers();
@@ -34,7 +34,7 @@ public abstract unsafe class Optimizer : IDisposable
         {
             for (; resolved < Groups.Count; resolved++)
             {
-                Groups[resolved].Resolve(Rule, option);
+                Groups[resolved].Resolve(Rule);
             }
 
             GradientType = PlanFactory.GradientType(Parameters, storage);
@@ -117,8 +117,8 @@ public abstract unsafe class Optimizer : IDisposable
     }
 
     /// <summary>Makes an optimizer of any rule of the catalogue with one group.</summary>
-    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd"
-    /// for adam with ams_bound or adam_debias on.</param>
+    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or one of its
+    /// <see cref="RuleSchema.Aliases"/>, whose values are then the defaults.</param>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="parameters">What to optimize.</param>
     /// <param name="hypers">Values by the names of the rule's schema; those not named take their defaults.</param>
@@ -134,8 +134,8 @@ public abstract unsafe class Optimizer : IDisposable
     ) => Create(name, engine, [new ParameterGroup(parameters, hypers)], helpers, storage);
 
     /// <summary>Makes an optimizer of any rule of the catalogue with several groups.</summary>
-    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or "amsgrad" or "adamd"
-    /// for adam with ams_bound or adam_debias on.</param>
+    /// <param name="name">Name of the rule in any usual spelling ("adamw", "AdamW", "adam_w"), or one of its
+    /// <see cref="RuleSchema.Aliases"/>, whose values are then the defaults.</param>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="groups">What to optimize, with values of its own for each group.</param>
     /// <param name="helpers">Helpers to switch on.</param>

@@ -67,9 +67,7 @@ public class ParameterGroup
     }
 
     /// <summary>Completes the values with the rule's defaults and checks them.</summary>
-    /// <param name="rule">The rule.</param>
-    /// <param name="option">A hyper-parameter that is on unless a value is given.</param>
-    internal void Resolve(RuleSchema rule, string? option = null)
+    internal void Resolve(RuleSchema rule)
     {
         if (_rule is not null)
         {
@@ -77,14 +75,16 @@ public class ParameterGroup
         }
 
         var values = Defaults(rule);
-        if (option is not null)
-        {
-            values[rule.IndexOf(option)] = 1;
-        }
-
+        var names = new Dictionary<int, string>();
         foreach (var (name, value) in _given)
         {
-            values[rule.IndexOf(name)] = value;
+            var index = rule.IndexOf(name);
+            if (!names.TryAdd(index, name))
+            {
+                throw new ArgumentException($"{rule.Name}: \"{names[index]}\" and \"{name}\" are one hyper-parameter; give one of them.");
+            }
+
+            values[index] = value;
         }
 
         CheckValues(rule, values);

@@ -1,7 +1,7 @@
 namespace Optim;
 
 /// <summary>What a rule takes of a parameter besides its gradient, by name (<see cref="RuleSchema.Needs"/>), such as
-/// the "hessian" of AdaHessian: <c>parameter.Inputs["hessian"] = estimate;</c></summary>
+/// an estimate of the Hessian's diagonal: <c>parameter.Inputs["hessian"] = estimate;</c></summary>
 /// <remarks>Inputs have the shape and strides of the parameter and the storage type of its gradient, and steps never
 /// change them. They are used as they are: a gradient scaler does not divide them.</remarks>
 public sealed class ParameterInputs

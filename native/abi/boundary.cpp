@@ -2,12 +2,23 @@
 
 #include <cmath>
 
+#include "core/hyper_info.h"
+#include "helpers/options.h"
+
 namespace optim::abi {
 namespace {
 
 thread_local std::string last_error;
 
-double or_default(double value, double otherwise) { return value == 0 ? otherwise : value; }
+// A member of optim_helpers: 0 stands for its default.
+template <class Option>
+double read(Option option, double given) {
+  if (given == 0) return helper_options::all[option];
+  if (!Option::allowed.contains(given)) {
+    invalid("helpers.", Option::name, " is ", given, "; allowed is ", allowed_values(Option::allowed));
+  }
+  return given;
+}
 
 }  // namespace
 
@@ -50,36 +61,33 @@ Layout layout_of(const optim_tensor& tensor, const std::string& name) {
 }
 
 HelperSettings read_helpers(const optim_helpers* from) {
+  using namespace helper_options;
   const optim_helpers h = read_struct(from, "helpers");
-  HelperSettings s;
-  s.skip_nonfinite = flag("helpers.skip_nonfinite", h.skip_nonfinite);
-  s.centralize = flag("helpers.centralize", h.centralize);
-  s.centralize_conv_only = flag("helpers.centralize_conv_only", h.centralize_conv_only);
-  s.normalize = flag("helpers.normalize", h.normalize);
-  s.normalize_channels = flag("helpers.normalize_channels", h.normalize_channels);
-  if (h.lookahead_k < 0) invalid("helpers.lookahead_k is ", h.lookahead_k, "; allowed is 0 (off) or more");
-  s.lookahead_k = h.lookahead_k;
-  if (h.lookahead_pullback < OPTIM_PULLBACK_NONE || h.lookahead_pullback > OPTIM_PULLBACK_PULLBACK) {
-    invalid("helpers.lookahead_pullback is ", h.lookahead_pullback, "; allowed are 0 (none), 1 (reset), 2 (pullback)");
-  }
-  s.pullback = h.lookahead_k > 0 ? static_cast<Pullback>(h.lookahead_pullback) : Pullback::none;
   if (h.reserved != 0) invalid("helpers.reserved is ", h.reserved, "; it must be 0");
-  s.clip_value = at_least("helpers.clip_value", h.clip_value, 0);
-  s.clip_norm = at_least("helpers.clip_norm", h.clip_norm, 0);
-  s.clip_norm_type = or_default(h.clip_norm_type, 2);
-  if (s.clip_norm_type != 1 && s.clip_norm_type != 2 && !(std::isinf(s.clip_norm_type) && s.clip_norm_type > 0)) {
+  HelperSettings s;
+  s.skip_nonfinite = read(skip_nonfinite, h.skip_nonfinite) != 0;
+  s.centralize = read(centralize, h.centralize) != 0;
+  s.centralize_conv_only = read(centralize_conv_only, h.centralize_conv_only) != 0;
+  s.normalize = read(normalize, h.normalize) != 0;
+  s.normalize_channels = read(normalize_channels, h.normalize_channels) != 0;
+  s.lookahead_k = static_cast<std::int32_t>(read(lookahead_k, h.lookahead_k));
+  const auto pullback = static_cast<Pullback>(static_cast<int>(read(lookahead_pullback, h.lookahead_pullback)));
+  s.pullback = s.lookahead_k > 0 ? pullback : Pullback::none;
+  s.clip_value = read(clip_value, h.clip_value);
+  s.clip_norm = read(clip_norm, h.clip_norm);
+  s.clip_norm_type = read(clip_norm_type, h.clip_norm_type);
+  if (s.clip_norm_type != 1 && s.clip_norm_type != 2 && !std::isinf(s.clip_norm_type)) {
     invalid("helpers.clip_norm_type is ", h.clip_norm_type, "; allowed are 1, 2 and infinity");
   }
-  s.clip_norm_eps = or_default(at_least("helpers.clip_norm_eps", h.clip_norm_eps, 0), s.clip_norm_eps);
-  s.agc_clip_val = at_least("helpers.agc_clip_val", h.agc_clip_val, 0);
-  s.agc_eps = or_default(at_least("helpers.agc_eps", h.agc_eps, 0), s.agc_eps);
-  s.agc_division_eps = or_default(at_least("helpers.agc_division_eps", h.agc_division_eps, 0), s.agc_division_eps);
-  s.normalize_eps = or_default(at_least("helpers.normalize_eps", h.normalize_eps, 0), s.normalize_eps);
-  s.stable_weight_decay = at_least("helpers.stable_weight_decay", h.stable_weight_decay, 0);
-  s.norm_loss_factor = at_least("helpers.norm_loss_factor", h.norm_loss_factor, 0);
-  s.norm_loss_eps = or_default(at_least("helpers.norm_loss_eps", h.norm_loss_eps, 0), s.norm_loss_eps);
-  s.lookahead_alpha = at_least("helpers.lookahead_alpha", h.lookahead_alpha, 0);
-  if (s.lookahead_alpha > 1) invalid("helpers.lookahead_alpha is ", s.lookahead_alpha, "; allowed is [0, 1]");
+  s.clip_norm_eps = read(clip_norm_eps, h.clip_norm_eps);
+  s.agc_clip_val = read(agc_clip_val, h.agc_clip_val);
+  s.agc_eps = read(agc_eps, h.agc_eps);
+  s.agc_division_eps = read(agc_division_eps, h.agc_division_eps);
+  s.normalize_eps = read(normalize_eps, h.normalize_eps);
+  s.stable_weight_decay = read(stable_weight_decay, h.stable_weight_decay);
+  s.norm_loss_factor = read(norm_loss_factor, h.norm_loss_factor);
+  s.norm_loss_eps = read(norm_loss_eps, h.norm_loss_eps);
+  s.lookahead_alpha = read(lookahead_alpha, h.lookahead_alpha);
   return s;
 }
 

@@ -24,6 +24,27 @@ const PlanTensor& checked_tensor(const Plan& plan, std::int64_t tensor) {
   return plan.tensors()[static_cast<std::size_t>(tensor)];
 }
 
+// A counter of a group's steps.
+template <class Get>
+optim_status get_count(const optim_plan* plan, std::int64_t group, std::int64_t* step, const Get& get) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    require(step, "step");
+    *step = get(p, g);
+  });
+}
+
+template <class Set>
+optim_status set_count(const optim_plan* plan, std::int64_t group, std::int64_t step, const Set& set) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    const int g = checked_group(p, group);
+    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
+    set(p, g, step);
+  });
+}
+
 int checked_hyper_count(const RuleInfo& rule, const char* name, std::int64_t count) {
   if (count < 0 || count > static_cast<std::int64_t>(rule.hypers.size())) {
     invalid(name, " is ", count, "; ", rule.name, " has ", rule.hypers.size(), " hyper-parameters");
@@ -61,16 +82,13 @@ PlanDescription read_description(const optim_plan_options& o) {
                o.rounding_seed};
   const std::vector<optim_tensor> params = read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
   for (std::size_t i = 0; i < params.size(); ++i) {
-    d.params.push_back(layout_of(params[i], message("options.params[", i, "]")));
-    d.param_data.push_back(params[i].data);
+    const Layout param = layout_of(params[i], message("options.params[", i, "]"));
     const std::int64_t group = o.group_of != nullptr ? o.group_of[i] : 0;
     if (group < 0 || group >= o.group_count) {
       invalid("options.group_of[", i, "] is ", group, "; the plan has ", o.group_count, " groups");
     }
-    d.groups.push_back(static_cast<int>(group));
-    const DType param = d.params.back().dtype;
-    d.grad_dtypes.push_back(o.grad_dtype == -1 ? param : checked_dtype("options.grad_dtype", o.grad_dtype));
-    d.state_dtypes.push_back(state_dtype_for(o, param));
+    const DType grad = o.grad_dtype == -1 ? param.dtype : checked_dtype("options.grad_dtype", o.grad_dtype);
+    d.tensors.push_back({param, grad, state_dtype_for(o, param.dtype), static_cast<int>(group), params[i].data});
   }
   return d;
 }
@@ -102,14 +120,14 @@ optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, int64_t ind
     const PlanTensor& t = checked_tensor(plan_of(plan), tensor);
     const auto slots = static_cast<std::int64_t>(t.slots.size());
     if (index < 0 || index >= slots) invalid("index is ", index, "; the tensor has ", slots, " slots");
-    optim_slot& out = require(slot, "slot");
-    if (out.size < sizeof(optim_slot)) invalid("slot.size is ", out.size, "; allowed is at least ", sizeof(optim_slot));
     const Slot& from = t.slots[static_cast<std::size_t>(index)];
+    optim_slot out{};
     out.name = from.name.c_str();
     out.bytes = from.layout.bytes();
     out.dtype = static_cast<std::int32_t>(from.layout.dtype);
     out.rank = from.layout.rank;
     std::copy(from.layout.shape.begin(), from.layout.shape.end(), out.shape);
+    write_struct(out, slot, "slot");
   });
 }
 
@@ -143,21 +161,11 @@ optim_status optim_plan_step(optim_plan* plan, const optim_step* options) {
 }
 
 optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t* step) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    require(step, "step");
-    *step = p.executor().step_count(g);
-  });
+  return get_count(plan, group, step, [](Plan& p, int g) { return p.executor().step_count(g); });
 }
 
 optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
-    p.executor().set_step_count(g, step);
-  });
+  return set_count(plan, group, step, [](Plan& p, int g, std::int64_t count) { p.executor().set_step_count(g, count); });
 }
 
 optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped) {
@@ -192,21 +200,11 @@ optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs) {
 }
 
 optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step) {
-  return guarded([&] {
-    const Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    require(step, "step");
-    *step = p.input_step_count(g);
-  });
+  return get_count(plan, group, step, [](Plan& p, int g) { return p.input_step_count(g); });
 }
 
 optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
-    p.set_input_step_count(g, step);
-  });
+  return set_count(plan, group, step, [](Plan& p, int g, std::int64_t count) { p.set_input_step_count(g, count); });
 }
 
 optim_status optim_plan_get_hypers(const optim_plan* plan, int64_t group, double* hypers, int64_t count) {

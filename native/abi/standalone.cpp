@@ -34,9 +34,7 @@ Standalone::Standalone(optim_engine* engine, int rule, int64_t count, const opti
                        const optim_tensor* grads)
     : engine_(*require(engine, "engine").engine), has_params_(params != nullptr), has_grads_(grads != nullptr) {
   description_.rule = rule;
-  const RuleInfo& info = registry()[static_cast<std::size_t>(rule)];
-  description_.hypers.resize(1);
-  for (std::size_t i = 0; i < info.hypers.size(); ++i) description_.hypers[0][i] = info.hypers[i].default_value;
+  description_.hypers = {default_hypers(registry()[static_cast<std::size_t>(rule)])};
   description_.standalone = true;
   const char* const name = has_params_ ? "params" : "grads";
   const std::vector<optim_tensor> tensors = read_tensors(has_params_ ? params : grads, count, name);
@@ -49,21 +47,17 @@ void Standalone::add(std::size_t i, const optim_tensor& tensor, const optim_tens
   const std::string what = message(name, "[", i, "]");
   const Layout layout = layout_of(tensor, what);
   const Layout grad_layout = both ? layout_of(grad, message("grads[", i, "]")) : layout;
-  description_.params.push_back(layout);
+  const DType state = layout.dtype == DType::f64 ? DType::f64 : DType::f32;
+  description_.tensors.push_back({layout, grad_layout.dtype, state, 0});
   if (both) check_shape(i, grad_layout, "grads");
   if (layout.extent.count > 0 && tensor.data == nullptr) invalid(what, ".data is NULL");
   if (layout.extent.count > 0 && grad.data == nullptr) invalid("grads[", i, "].data is NULL");
-  description_.param_data.push_back(nullptr);
-  description_.grad_dtypes.push_back(grad_layout.dtype);
-  description_.state_dtypes.push_back(layout.dtype == DType::f64 ? DType::f64 : DType::f32);
-  description_.groups.push_back(0);
   params_.push_back(has_params_ ? tensor.data : nullptr);
   grads_.push_back(has_grads_ ? grad.data : nullptr);
 }
 
 void Standalone::check_shape(std::size_t i, const Layout& layout, const char* name) const {
-  const Layout& param = description_.params[i];
-  if (layout.rank != param.rank || layout.shape != param.shape || layout.row_major != param.row_major) {
+  if (!layout.agrees_with(description_.tensors[i].param)) {
     invalid(name, "[", i, "] and params[", i, "] differ in shape or strides; they must agree");
   }
 }
@@ -78,12 +72,12 @@ void Standalone::set_states(const optim_tensor* states, const char* name, bool c
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Layout layout = layout_of(tensors[i], message(name, "[", i, "]"));
     check_shape(i, layout, name);
-    const DType param = description_.params[i].dtype;
+    const DType param = description_.tensors[i].param.dtype;
     if (copies && layout.dtype != param) {
       invalid(name, "[", i, "] is ", name_of(layout.dtype), " and params[", i, "] ", name_of(param),
               "; they must agree");
     }
-    if (!copies) description_.state_dtypes[i] = layout.dtype;
+    if (!copies) description_.tensors[i].state_dtype = layout.dtype;
     states_.push_back(tensors[i].data);
   }
 }

@@ -43,7 +43,7 @@ void check_precision(const Layout& layout, const std::string& what, const Layout
 }
 
 void check_shape(const Layout& grad, const std::string& what, const Layout& merged, std::size_t tensor) {
-  if (grad.rank != merged.rank || grad.shape != merged.shape || grad.row_major != merged.row_major) {
+  if (!grad.agrees_with(merged)) {
     invalid(what, " and merged[", tensor, "] differ in shape or strides; they must agree");
   }
 }

@@ -107,6 +107,9 @@ RuleInfo describe(const char* name) {
   info.writes_gradient = writes_gradient<Rule>;
   info.update_pass = update_pass<Rule>;
   info.shape = is_matrix<Rule> ? Shape::matrix : is_reduced<Rule> ? Shape::reduced : Shape::elementwise;
+  if constexpr (has_aliases<Rule>) {
+    for (const Alias<Rule>& alias : Rule::aliases) info.aliases.push_back({alias.name, alias.hyper, alias.value});
+  }
   info.hypers = describe_hypers(Rule::hypers);
   info.slots = detail::describe_slots<Rule>();
   info.slow_params = -1;

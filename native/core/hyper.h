@@ -28,13 +28,15 @@ struct HyperTag {
 // The default of a hyper-parameter whose value must be given.
 constexpr double no_default = std::numeric_limits<double>::quiet_NaN();
 
-#define OPTIM_HYPER(NAME, RANGE, DOC)                 \
-  struct NAME##_hyper : HyperTag<NAME##_hyper> {      \
-    using HyperTag<NAME##_hyper>::operator=;          \
-    static constexpr const char* name = #NAME;        \
-    static constexpr const char* doc = DOC;           \
-    static constexpr Range allowed = RANGE;           \
-  };                                                  \
+// OPTIM_HYPER(NAME, RANGE, DOC, SPELLING...): the spellings are what other libraries call it, and clients take those too.
+#define OPTIM_HYPER(NAME, RANGE, ...)                       \
+  struct NAME##_hyper : HyperTag<NAME##_hyper> {            \
+    using HyperTag<NAME##_hyper>::operator=;                \
+    static constexpr const char* name = #NAME;              \
+    static constexpr const char* texts[] = {__VA_ARGS__};   \
+    static constexpr const char* doc = texts[0];            \
+    static constexpr Range allowed = RANGE;                 \
+  };                                                        \
   OPTIM_TAG NAME##_hyper NAME {}
 
 // Position of a type in a list; the length of the list if it is not there.
@@ -104,7 +106,8 @@ OPTIM_HYPER(max_grad_norm, range::at_least(0), "Largest global norm of the gradi
 OPTIM_HYPER(adanorm, range::boolean(), "Lift small gradients to their average norm in the first moment (AdaNorm, arXiv 2210.06364).");
 OPTIM_HYPER(adanorm_r, range::half_open(0, 1), "Decay rate of AdaNorm's average gradient norm.");
 OPTIM_HYPER(weight_decay, range::at_least(0), "Strength of the weight decay.");
-OPTIM_HYPER(weight_decouple, range::boolean(), "Decay the parameter directly (AdamW) instead of adding to the gradient (L2).");
+OPTIM_HYPER(weight_decouple, range::boolean(), "Decay the parameter directly (AdamW) instead of adding to the gradient (L2).",
+            "decoupled", "decouple_decay", "decoupled_weight_decay");
 
 OPTIM_HYPER(lr, range::at_least(0), "Learning rate.");
 OPTIM_HYPER(beta1, range::half_open(0, 1), "Decay rate of the first moment.");
@@ -114,8 +117,8 @@ OPTIM_HYPER(momentum, range::half_open(0, 1), "Decay rate of the momentum.");
 OPTIM_HYPER(dampening, range::closed(0, 1), "How much of the gradient the momentum leaves out.");
 OPTIM_HYPER(nesterov, range::boolean(), "Look ahead along the momentum (Nesterov).");
 OPTIM_HYPER(fixed_decay, range::boolean(), "Decoupled weight decay is not multiplied by the learning rate.");
-OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the second moment (AMSGrad).");
-OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).");
+OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the second moment (AMSGrad).", "amsgrad", "amsbound");
+OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).", "adamd_debias_term");
 OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving average that is rectified.");
 OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
 OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");

@@ -39,13 +39,15 @@ void check_strides(const std::string& what, const Layout& layout, const std::int
   }
 }
 
-bool is_row_major(const Layout& layout, const std::int64_t* strides) {
-  std::int64_t expected = 1;
-  for (int i = layout.rank - 1; i >= 0; --i) {
-    if (layout.shape[i] > 1 && strides[i] != expected) return false;
-    expected *= layout.shape[i];
+// Of the dimensions with more than one element.
+std::array<std::int64_t, max_rank> row_major_strides(const Layout& layout) {
+  std::array<std::int64_t, max_rank> strides{};
+  std::int64_t inner = 1;
+  for (int i = layout.rank - 1; i >= 0 && layout.extent.count > 0; --i) {
+    if (layout.shape[i] > 1) strides[i] = inner;
+    inner *= layout.shape[i];
   }
-  return true;
+  return strides;
 }
 
 }  // namespace
@@ -72,10 +74,15 @@ Layout checked_layout(const std::string& what, std::int32_t dtype, std::int32_t 
     count *= shape[i];
   }
   layout.extent = extent_of(rank, layout.shape.data());
+  layout.strides = row_major_strides(layout);
   const bool given = std::any_of(strides, strides + rank, [](std::int64_t stride) { return stride != 0; });
   if (given && count > 0) {
     check_strides(what, layout, strides);
-    layout.row_major = is_row_major(layout, strides);
+    for (int i = 0; i < rank; ++i) {
+      if (layout.shape[i] <= 1) continue;
+      layout.row_major &= layout.strides[i] == strides[i];
+      layout.strides[i] = strides[i];
+    }
   }
   return layout;
 }
@@ -86,6 +93,7 @@ Layout row_major(DType dtype, int rank, const std::int64_t* shape) {
   layout.rank = rank;
   std::copy(shape, shape + rank, layout.shape.begin());
   layout.extent = extent_of(rank, shape);
+  layout.strides = row_major_strides(layout);
   return layout;
 }
 

@@ -14,9 +14,14 @@ struct Layout {
   DType dtype = DType::f32;
   int rank = 0;
   std::array<std::int64_t, max_rank> shape{};
+  std::array<std::int64_t, max_rank> strides{};  // of dimensions with more than one element; 0 of the others
   bool row_major = true;
   Extent extent{0, 1, 1, 1};
 
+  // Whether elements of one index lie at one place.
+  bool agrees_with(const Layout& other) const {
+    return rank == other.rank && shape == other.shape && strides == other.strides;
+  }
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(extent.count) * size_of(dtype); }
 };
 

@@ -56,49 +56,58 @@ Plan::Plan(Engine& engine, PlanDescription description)
   }
   inputs_given_.resize(hypers_.size());
   inputs_seen_.resize(hypers_.size());
-  for (std::size_t i = 0; i < description.params.size(); ++i) {
-    PlanTensor tensor{};
-    tensor.param = description.params[i];
-    tensor.grad_dtype = description.grad_dtypes[i];
-    tensor.group = description.groups[i];
-    tensor.standalone = description.standalone;
-    tensor.inputs.resize(rule_.inputs.size());
-    const char* const wrong =
-        rule_.check_tensor != nullptr ? rule_.check_tensor(hypers_[tensor.group].data(), tensor.param) : nullptr;
-    if (wrong != nullptr) throw Error(Status::unsupported, message(rule_.name, ": params[", i, "]: ", wrong));
-    const DType state_dtype = description.state_dtypes[i];
-    const bool f64[] = {tensor.param.dtype == DType::f64, tensor.grad_dtype == DType::f64, state_dtype == DType::f64};
-    if (f64[0] != f64[1] || f64[0] != f64[2]) {
-      invalid("params[", i, "] is ", name_of(tensor.param.dtype), ", its gradient ", name_of(tensor.grad_dtype),
-              ", its states ", name_of(state_dtype), "; F64 is allowed only when all three are F64");
-    }
-    if (i > 0 && f64[0] != in_double_) {
-      invalid("params[", i, "] is ", name_of(tensor.param.dtype), "; a plan's tensors must be all F64 or none");
-    }
-    in_double_ = f64[0];
-    if (normalizes_rows(tensor.param.extent, options_[tensor.group].helpers) && tensor.param.extent.row_length == 1) {
-      invalid("params[", i, "] has rows of ", tensor.param.extent.row_length,
-              " elements; normalize_channels needs at least 2");
-    }
-    if (rule_.shape == Shape::matrix) {
-      tensor.view = view_of(rule_, hypers_[tensor.group].data(), tensor.param);
-      check_view(i, tensor);
-    }
-    make_slots(rule_, hypers_[tensor.group].data(), helpers_, state_dtype, &tensor);
-    if (storage_.master_weights) add_master_param(i, &tensor);
-    if (storage_.stochastic_rounding && tensor.param.dtype != DType::bf16 && tensor.param.dtype != DType::f32) {
-      invalid("params[", i, "] is ", name_of(tensor.param.dtype),
-              "; stochastic_rounding is allowed for BF16, beside F32");
-    }
-    tensors_.push_back(std::move(tensor));
+  std::vector<void*> params;
+  for (const TensorDescription& tensor : description.tensors) {
+    tensors_.push_back(make_tensor(tensors_.size(), tensor, description.standalone));
+    in_double_ = tensor.param.dtype == DType::f64;
+    params.push_back(tensor.param_data);
   }
   executor_ = engine.make_executor(*this);
-  const bool given =
-      std::any_of(description.param_data.begin(), description.param_data.end(), [](void* p) { return p != nullptr; });
-  if (given) bind(description.param_data.data(), nullptr, nullptr);
+  if (std::any_of(params.begin(), params.end(), [](void* data) { return data != nullptr; })) {
+    bind(params.data(), nullptr, nullptr);
+  }
 }
 
 Plan::~Plan() = default;
+
+PlanTensor Plan::make_tensor(std::size_t index, const TensorDescription& description, bool standalone) const {
+  PlanTensor tensor{};
+  tensor.param = description.param;
+  tensor.grad_dtype = description.grad_dtype;
+  tensor.group = description.group;
+  tensor.standalone = standalone;
+  tensor.inputs.resize(rule_.inputs.size());
+  const double* const hypers = hypers_[tensor.group].data();
+  const char* const wrong = rule_.check_tensor != nullptr ? rule_.check_tensor(hypers, tensor.param) : nullptr;
+  if (wrong != nullptr) throw Error(Status::unsupported, message(rule_.name, ": params[", index, "]: ", wrong));
+  check_dtypes(index, description);
+  if (normalizes_rows(tensor.param.extent, options_[tensor.group].helpers) && tensor.param.extent.row_length == 1) {
+    invalid("params[", index, "] has rows of 1 element; normalize_channels needs at least 2");
+  }
+  if (rule_.shape == Shape::matrix) {
+    tensor.view = view_of(rule_, hypers, tensor.param);
+    check_view(index, tensor);
+  }
+  make_slots(rule_, hypers, helpers_, description.state_dtype, &tensor);
+  if (storage_.master_weights) add_master_param(index, &tensor);
+  return tensor;
+}
+
+// tensors_ has those before this one, and in_double_ is theirs.
+void Plan::check_dtypes(std::size_t index, const TensorDescription& description) const {
+  const DType param = description.param.dtype, grad = description.grad_dtype, state = description.state_dtype;
+  const bool f64 = param == DType::f64;
+  if (f64 != (grad == DType::f64) || f64 != (state == DType::f64)) {
+    invalid("params[", index, "] is ", name_of(param), ", its gradient ", name_of(grad), ", its states ", name_of(state),
+            "; F64 is allowed only when all three are F64");
+  }
+  if (index > 0 && f64 != in_double_) {
+    invalid("params[", index, "] is ", name_of(param), "; a plan's tensors must be all F64 or none");
+  }
+  if (storage_.stochastic_rounding && param != DType::bf16 && param != DType::f32) {
+    invalid("params[", index, "] is ", name_of(param), "; stochastic_rounding is allowed for BF16, beside F32");
+  }
+}
 
 void Plan::check_rule_accepts(const GroupOptions& options) const {
   if (options.helpers.stable_weight_decay > 0 && (rule_.second_moment < 0 || rule_.hyper_index("beta2") < 0)) {

@@ -22,16 +22,19 @@ struct StepInputs;
 
 using HyperRow = std::array<double, max_hypers>;
 
+struct TensorDescription {
+  Layout param;
+  DType grad_dtype, state_dtype;
+  int group;
+  void* param_data = nullptr;  // null: bound later
+};
+
 struct PlanDescription {
   int rule;
   std::vector<HyperRow> hypers;  // by group
-  std::vector<Layout> params;
-  std::vector<void*> param_data;
-  std::vector<int> groups;  // by tensor
+  std::vector<TensorDescription> tensors;
   HelperSettings helpers;
   ParamStorage storage;
-  std::vector<DType> grad_dtypes;
-  std::vector<DType> state_dtypes;
   bool standalone = false;  // for helpers alone: parameters or gradients may be absent
 };
 
@@ -89,6 +92,8 @@ class Plan {
   Executor& ready();  // the executor, after checking that everything is bound
   bool any_group(bool (GroupOptions::*wants)() const) const;
   void check_rule_accepts(const GroupOptions& options) const;
+  PlanTensor make_tensor(std::size_t index, const TensorDescription& description, bool standalone) const;
+  void check_dtypes(std::size_t index, const TensorDescription& description) const;
   void check_view(std::size_t index, const PlanTensor& tensor) const;
   void check_storage() const;
   std::string what(const Interval& interval) const;

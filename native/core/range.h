@@ -32,7 +32,9 @@ constexpr Range closed(double minimum, double maximum) { return {Kind::real, min
 constexpr Range open(double minimum, double maximum) { return {Kind::real, minimum, maximum, true, true, {}}; }
 constexpr Range half_open(double minimum, double maximum) { return {Kind::real, minimum, maximum, false, true, {}}; }
 constexpr Range half_open_below(double minimum, double maximum) { return {Kind::real, minimum, maximum, true, false, {}}; }
-constexpr Range integer(double minimum) { return {Kind::integer, minimum, 9007199254740991.0, false, false, {}}; }
+constexpr Range integer(double minimum, double maximum = 9007199254740991.0) {  // 2^53 - 1: what a double can count to
+  return {Kind::integer, minimum, maximum, false, false, {}};
+}
 constexpr Range boolean() { return {Kind::boolean, 0, 1, false, false, {}}; }
 
 // One of a few words; the value is the index of the word.

@@ -13,7 +13,7 @@ const std::vector<RuleInfo>& registry();  // sorted by name; the listed ones and
 // The index of a rule; throws Error (not found) naming the listed rules.
 int find_rule(const std::string& name);
 
-// The schema of all listed rules and of all schedules, as optim_schema_json documents it.
+// The schema of all listed rules, of all schedules and of the helpers, as optim_schema_json documents it.
 const std::string& schema_json();
 
 }  // namespace optim

@@ -35,7 +35,8 @@
 // of a tensor are summed together in place of a row, update taking it where that is 1; check_tensor(h, tensor), as check;
 // update_pass, which streams update touches if not all; of a matrix rule, max_dimension, the most rows a matrix may have, and
 // view(h, rank, shape) -> MatrixView, how the program sees a tensor (core/matrix_view.h) if not as a whole. With slots of role
-// input, prepare<T>(h, t, inputs) also gets what is known of them.
+// input, prepare<T>(h, t, inputs) also gets what is known of them. Alias<NAME> aliases[] = {{"NAG", nesterov = true}, ...}:
+// names under which the literature knows the rule with one of its hyper-parameters at another value.
 #pragma once
 
 #include <cmath>
@@ -57,6 +58,17 @@ namespace optim {
 template <int Count>
 struct Terms {
   double value[Count];
+};
+
+// Another name of a rule, for it with one of its hyper-parameters at another value.
+template <class Rule>
+struct Alias {
+  const char* name;
+  const char* hyper;
+  double value;
+
+  template <class Tag>
+  constexpr Alias(const char* alias, Default<Tag> setting) : name(alias), hyper(Tag::name), value(setting.value) {}
 };
 
 enum class Scope { row, tensor, all };
@@ -88,102 +100,79 @@ template <class Rule, class T>
 using ScalarsOf = typename Rule::template Scalars<T>;
 
 namespace detail {
-template <class Rule, class = void>
-struct HasUpdate : std::false_type {};
+template <template <class> class Expression, class Rule, class = void>
+struct Detected : std::false_type {};
+template <template <class> class Expression, class Rule>
+struct Detected<Expression, Rule, std::void_t<Expression<Rule>>> : std::true_type {};
+
 template <class Rule>
-struct HasUpdate<Rule, std::void_t<decltype(Rule::update(std::declval<float&>(), std::declval<float&>(),
-                                                         std::declval<StateOf<Rule, float>&>(), std::declval<const ScalarsOf<Rule, float>&>()))>> : std::true_type {};
-template <class Rule, class = void>
-struct IsReduced : std::false_type {};
+using FloatState = StateOf<Rule, float>;
 template <class Rule>
-struct IsReduced<Rule, std::void_t<decltype(Rule::reduced_rank)>> : std::true_type {};
-template <class Rule, class = void>
-struct HasMeasure : std::false_type {};
+using FloatScalars = ScalarsOf<Rule, float>;
 template <class Rule>
-struct HasMeasure<Rule, std::void_t<decltype(Rule::measure(std::declval<float>(), std::declval<float>(),
-                                                           std::declval<const StateOf<Rule, float>&>(),
-                                                           std::declval<const ScalarsOf<Rule, float>&>()))>>
-    : std::true_type {};
-template <class Rule, class = void>
-struct IsMatrix : std::false_type {};
+using DoubleState = StateOf<Rule, double>;
 template <class Rule>
-struct IsMatrix<Rule, std::void_t<decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, MatrixView{}))>>
-    : std::true_type {};
-template <class Rule, class = void>
-struct HasView : std::false_type {};
+using DoubleScalars = ScalarsOf<Rule, double>;
+
+// Expressions that hold for a rule that has what they are named after.
 template <class Rule>
-struct HasView<Rule, std::void_t<decltype(Rule::view(Rule::hypers, 0, nullptr))>> : std::true_type {};
-template <class Rule, class = void>
-struct HasInit : std::false_type {};
+using Update = decltype(Rule::update(std::declval<float&>(), std::declval<float&>(), std::declval<FloatState<Rule>&>(),
+                                     std::declval<const FloatScalars<Rule>&>()));
 template <class Rule>
-struct HasInit<Rule, std::void_t<typename Rule::init>> : std::true_type {};
-template <class Rule, class = void>
-struct HasSpecialize : std::false_type {};
+using Reduced = decltype(Rule::reduced_rank);
 template <class Rule>
-struct HasSpecialize<Rule, std::void_t<decltype(Rule::specialize(std::declval<ScalarsOf<Rule, float>&>(),
-                                                                 std::declval<const StateOf<Rule, double>&>(),
-                                                                 std::declval<const TensorFacts&>()))>> : std::true_type {};
-template <class Rule, class = void>
-struct HasCloseRow : std::false_type {};
+using Measure = decltype(Rule::measure(std::declval<float>(), std::declval<float>(), std::declval<const FloatState<Rule>&>(),
+                                       std::declval<const FloatScalars<Rule>&>()));
 template <class Rule>
-struct HasCloseRow<Rule, std::void_t<decltype(Rule::close_row(std::declval<double*>(), std::declval<StateOf<Rule, double>&>(),
-                                                              std::declval<const ScalarsOf<Rule, double>&>(),
-                                                              std::declval<const Extent&>()))>> : std::true_type {};
-template <class Rule, class = void>
-struct HasCloseTensor : std::false_type {};
+using Program = decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, MatrixView{}));
 template <class Rule>
-struct HasCloseTensor<
-    Rule, std::void_t<decltype(Rule::close_tensor(std::declval<double*>(), std::declval<StateOf<Rule, double>&>(),
-                                                  std::declval<const ScalarsOf<Rule, double>&>(),
-                                                  std::declval<const Extent&>()))>> : std::true_type {};
-template <class Rule, class = void>
-struct HasCheck : std::false_type {};
+using View = decltype(Rule::view(Rule::hypers, 0, nullptr));
 template <class Rule>
-struct HasCheck<Rule, std::void_t<decltype(Rule::check(Rule::hypers))>> : std::true_type {};
-template <class Rule, class = void>
-struct IsListed : std::true_type {};
+using Init = typename Rule::init;
 template <class Rule>
-struct IsListed<Rule, std::enable_if_t<!Rule::listed>> : std::false_type {};
-template <class Rule, class = void>
-struct WritesGradient : std::false_type {};
+using Specialize = decltype(Rule::specialize(std::declval<FloatScalars<Rule>&>(), std::declval<const DoubleState<Rule>&>(),
+                                             std::declval<const TensorFacts&>()));
 template <class Rule>
-struct WritesGradient<Rule, std::enable_if_t<Rule::writes_gradient>> : std::true_type {};
-template <class Rule, class = void>
-struct UpdatePass {
-  static constexpr Pass value{true, true, true, true, true};
-};
+using CloseRow = decltype(Rule::close_row(std::declval<double*>(), std::declval<DoubleState<Rule>&>(),
+                                          std::declval<const DoubleScalars<Rule>&>(), std::declval<const Extent&>()));
 template <class Rule>
-struct UpdatePass<Rule, std::void_t<decltype(Rule::update_pass)>> {
-  static constexpr Pass value = Rule::update_pass;
-};
-template <class Rule, class = void>
-struct DecaysStably : std::false_type {};
+using CloseTensor = decltype(Rule::close_tensor(std::declval<double*>(), std::declval<DoubleState<Rule>&>(),
+                                                std::declval<const DoubleScalars<Rule>&>(), std::declval<const Extent&>()));
 template <class Rule>
-struct DecaysStably<Rule, std::enable_if_t<Rule::stable_weight_decay>> : std::true_type {};
-template <class Rule, class = void>
-struct HasLearningRate : std::false_type {};
+using Check = decltype(Rule::check(Rule::hypers));
 template <class Rule>
-struct HasLearningRate<Rule, std::void_t<decltype(Rule::learning_rate(Rule::hypers, 1.0))>> : std::true_type {};
-template <class Rule, class = void>
-struct HasUnitLength : std::false_type {};
+using CheckTensor = decltype(&Rule::template check_tensor<HypersOf<Rule>>);
 template <class Rule>
-struct HasUnitLength<Rule, std::void_t<decltype(&Rule::template unit_length<std::remove_const_t<decltype(Rule::hypers)>>)>>
-    : std::true_type {};
-template <class Rule, class = void>
-struct HasCheckTensor : std::false_type {};
+using UnitLength = decltype(&Rule::template unit_length<HypersOf<Rule>>);
 template <class Rule>
-struct HasCheckTensor<Rule, std::void_t<decltype(&Rule::template check_tensor<std::remove_const_t<decltype(Rule::hypers)>>)>>
-    : std::true_type {};
-template <class Rule, class = void>
-struct HasAlternation : std::false_type {};
+using LearningRate = decltype(Rule::learning_rate(Rule::hypers, 1.0));
 template <class Rule>
-struct HasAlternation<Rule, std::void_t<decltype(Rule::alternating)>> : std::true_type {};
+using UpdatePass = decltype(Rule::update_pass);
+template <class Rule>
+using Alternation = decltype(Rule::alternating);
+template <class Rule>
+using Unlisted = std::enable_if_t<!Rule::listed>;
+template <class Rule>
+using WritesGradient = std::enable_if_t<Rule::writes_gradient>;
+template <class Rule>
+using StableDecay = std::enable_if_t<Rule::stable_weight_decay>;
+template <class Rule>  // aliases that a rule inherits are those of the other
+using OwnAliases = std::enable_if_t<std::is_same_v<const Alias<Rule>, std::remove_extent_t<decltype(Rule::aliases)>>>;
+
+template <class Rule>
+constexpr Pass update_pass() {
+  if constexpr (Detected<UpdatePass, Rule>::value) {
+    return Rule::update_pass;
+  } else {
+    return {true, true, true, true, true};
+  }
+}
 }  // namespace detail
 
 template <class Rule>
-constexpr bool has_update = detail::HasUpdate<Rule>::value;
+constexpr bool has_update = detail::Detected<detail::Update, Rule>::value;
 template <class Rule>
-constexpr bool is_reduced = detail::IsReduced<Rule>::value;
+constexpr bool is_reduced = detail::Detected<detail::Reduced, Rule>::value;
 // What the sums of a rule are taken over; those of a matrix rule's measure over the tensor.
 template <class Rule>
 constexpr Scope scope_of() {
@@ -194,33 +183,35 @@ constexpr Scope scope_of() {
   }
 }
 template <class Rule>
-constexpr bool is_matrix = detail::IsMatrix<Rule>::value;
+constexpr bool is_matrix = detail::Detected<detail::Program, Rule>::value;
 template <class Rule>
-constexpr bool has_measure = detail::HasMeasure<Rule>::value;
+constexpr bool has_measure = detail::Detected<detail::Measure, Rule>::value;
 template <class Rule>
-constexpr bool has_view = detail::HasView<Rule>::value;
+constexpr bool has_view = detail::Detected<detail::View, Rule>::value;
 template <class Rule>
-constexpr bool has_init = detail::HasInit<Rule>::value;
+constexpr bool has_init = detail::Detected<detail::Init, Rule>::value;
 template <class Rule>
-constexpr bool has_specialize = detail::HasSpecialize<Rule>::value;
+constexpr bool has_specialize = detail::Detected<detail::Specialize, Rule>::value;
 template <class Rule>
-constexpr bool has_close_row = detail::HasCloseRow<Rule>::value;
+constexpr bool has_close_row = detail::Detected<detail::CloseRow, Rule>::value;
 template <class Rule>
-constexpr bool has_close_tensor = detail::HasCloseTensor<Rule>::value;
+constexpr bool has_close_tensor = detail::Detected<detail::CloseTensor, Rule>::value;
 template <class Rule>
-constexpr bool has_check = detail::HasCheck<Rule>::value;
+constexpr bool has_check = detail::Detected<detail::Check, Rule>::value;
 template <class Rule>
-constexpr bool is_listed = detail::IsListed<Rule>::value;
+constexpr bool is_listed = !detail::Detected<detail::Unlisted, Rule>::value;
 template <class Rule>
-constexpr bool writes_gradient = detail::WritesGradient<Rule>::value;
+constexpr bool writes_gradient = detail::Detected<detail::WritesGradient, Rule>::value;
 template <class Rule>
-constexpr bool decays_stably = detail::DecaysStably<Rule>::value;
+constexpr bool decays_stably = detail::Detected<detail::StableDecay, Rule>::value;
 template <class Rule>
 constexpr bool apply_writes_state = Rule::apply_pass(Rule::hypers.value).writes_state;
 template <class Rule>
-constexpr bool has_unit_length = detail::HasUnitLength<Rule>::value;
+constexpr bool has_unit_length = detail::Detected<detail::UnitLength, Rule>::value;
 template <class Rule>
-constexpr bool has_check_tensor = detail::HasCheckTensor<Rule>::value;
+constexpr bool has_check_tensor = detail::Detected<detail::CheckTensor, Rule>::value;
+template <class Rule>
+constexpr bool has_aliases = detail::Detected<detail::OwnAliases, Rule>::value;
 
 // The scalars of step t.
 template <class Rule, class T>
@@ -235,7 +226,7 @@ OPTIM_FN ScalarsOf<Rule, T> prepared(const HypersOf<Rule>& h, double t, const In
 // The learning rate of step t.
 template <class Rule>
 OPTIM_FN double learning_rate(const HypersOf<Rule>& h, double t) {
-  if constexpr (detail::HasLearningRate<Rule>::value) {
+  if constexpr (detail::Detected<detail::LearningRate, Rule>::value) {
     return Rule::learning_rate(h, t);
   } else {
     return value_or(h, lr, 0);
@@ -245,7 +236,7 @@ OPTIM_FN double learning_rate(const HypersOf<Rule>& h, double t) {
 // Two slots that change places from step to step (see Rule::alternating); -1: none.
 template <class Rule>
 constexpr AlternatingSlots alternation() {
-  if constexpr (detail::HasAlternation<Rule>::value) {
+  if constexpr (detail::Detected<detail::Alternation, Rule>::value) {
     return Rule::alternating;
   } else {
     return {-1, -1};
@@ -257,6 +248,6 @@ template <class Rule, int I>
 constexpr bool is_read_only = SlotsOf<Rule>::template role<I>() == Role::input || SlotsOf<Rule>::template role<I>() == Role::fixed ||
                               I == alternation<Rule>().resting;
 template <class Rule>
-constexpr Pass update_pass = detail::UpdatePass<Rule>::value;
+constexpr Pass update_pass = detail::update_pass<Rule>();
 
 }  // namespace optim

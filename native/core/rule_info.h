@@ -41,6 +41,12 @@ struct Reduction {
   ByPrecision<void (*)(const double* row, const double* tensor, const void* scalars, const Extent&, void* factors)> finish;
 };
 
+struct AliasInfo {
+  const char* name;
+  const char* hyper;
+  double value;
+};
+
 struct RuleInfo {
   const char* name;
   const char* title;
@@ -51,6 +57,7 @@ struct RuleInfo {
   bool writes_gradient;
   Pass update_pass;
   Shape shape;
+  std::vector<AliasInfo> aliases;
   std::vector<HyperInfo> hypers;
   std::vector<SlotInfo> slots;
   std::vector<int> inputs;                    // slots of role input

@@ -4,6 +4,7 @@
 #include "core/cost.h"
 #include "core/registry.h"
 #include "core/schedule_registry.h"
+#include "helpers/options.h"
 
 namespace optim {
 namespace {
@@ -28,6 +29,7 @@ Json hyper_json(const HyperInfo& hyper, const std::vector<HyperInfo>& all, bool 
           {"words", words},
           {"like", hyper.like < 0 ? Json(nullptr) : Json(all[static_cast<std::size_t>(hyper.like)].name)},
           {"variadic", variadic},
+          {"spellings", hyper.spellings},
           {"doc", hyper.doc}};
 }
 
@@ -59,6 +61,8 @@ Json rule_json(const RuleInfo& rule) {
   static const char* const shapes[] = {"elementwise", "reduced", "matrix"};
   Json hypers = Json::array();
   for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper, rule.hypers));
+  Json aliases = Json::array();
+  for (const AliasInfo& alias : rule.aliases) aliases.push_back({{"name", alias.name}, {"hypers", {{alias.hyper, alias.value}}}});
   Json slots = Json::array();
   Json needs = Json::array();
   for (const SlotInfo& slot : rule.slots) {
@@ -72,7 +76,8 @@ Json rule_json(const RuleInfo& rule) {
           {"paper", rule.paper},     {"url", rule.url},
           {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
           {"needs", needs},          {"cost", cost_json(default_cost(rule))},
-          {"hypers", hypers},        {"slots", slots}};
+          {"aliases", aliases},      {"hypers", hypers},
+          {"slots", slots}};
 }
 
 Json schedule_json(const ScheduleInfo& schedule) {
@@ -94,7 +99,10 @@ const std::string& schema_json() {
     }
     Json schedules = Json::array();
     for (const ScheduleInfo& schedule : schedule_registry()) schedules.push_back(schedule_json(schedule));
-    return Json{{"format", "optim-schema-1"}, {"rules", rules}, {"schedules", schedules}}.dump(1);
+    const std::vector<HyperInfo> options = describe_hypers(helper_options::all);
+    Json helpers = Json::array();
+    for (const HyperInfo& option : options) helpers.push_back(hyper_json(option, options));
+    return Json{{"format", "optim-schema-1"}, {"rules", rules}, {"schedules", schedules}, {"helpers", helpers}}.dump(1);
   }();
   return text;
 }

@@ -1,7 +1,6 @@
 // What a parameter group asks of the gradient and of the helpers before the rule sees it: the helpers of the plan, and
-// what the hyper-parameters of its rule switch on (block G of the specification, and the components of Ranger and
-// Ranger21). Listing a tag is all a rule does to offer it. A helper that the plan switches on takes the place of the
-// rule's own.
+// what the hyper-parameters of its rule switch on. Listing a tag is all a rule does to offer it. A helper that the plan
+// switches on takes the place of the rule's own, which acts at the same place in their order.
 #pragma once
 
 #include "core/config.h"
@@ -11,10 +10,8 @@
 namespace optim {
 
 struct GroupOptions {
-  double sign;      // -1: maximize
-  double l2;        // coupled weight decay
-  bool centralize;  // after the helpers: use_gc
-  bool centralize_conv_only;
+  double sign;    // -1: maximize
+  double l2;      // coupled weight decay
   bool pre_norm;  // divide by (global norm + eps)
   double pre_norm_eps;
   double max_grad_norm;  // 0: not limited
@@ -31,13 +28,13 @@ struct GroupOptions {
   }
   bool needs_global_norm() const { return pre_norm || max_grad_norm > 0; }
   bool needs_moments() const {
-    return needs_param_moments() || needs_global_norm() || centralize || adanorm || helpers.skip_nonfinite ||
+    return needs_param_moments() || needs_global_norm() || adanorm || helpers.skip_nonfinite ||
            helpers.clip_norm > 0 || helpers.centralize || helpers.normalize;
   }
   bool needs_second_moment() const { return helpers.stable_weight_decay > 0; }
   bool maps_parameters() const { return helpers.stable_weight_decay > 0 || helpers.norm_loss_factor > 0; }
   bool maps_by_row() const {
-    return centralize || helpers.agc_clip_val > 0 || helpers.centralize || helpers.norm_loss_factor > 0 ||
+    return helpers.agc_clip_val > 0 || helpers.centralize || helpers.norm_loss_factor > 0 ||
            (helpers.normalize && helpers.normalize_channels);
   }
   bool looks_ahead() const { return helpers.lookahead_k > 0; }
@@ -49,8 +46,6 @@ GroupOptions group_options(const H& h, bool stable, const HelperSettings& plan) 
   GroupOptions o{};
   o.sign = value_or(h, maximize, 0) != 0 ? -1 : 1;
   o.l2 = value_or(h, weight_decouple, 1) != 0 ? 0 : value_or(h, weight_decay, 0);
-  o.centralize = value_or(h, use_gc, 0) != 0;
-  o.centralize_conv_only = value_or(h, gc_conv_only, 0) != 0;
   o.pre_norm = value_or(h, pre_norm, 0) != 0;
   o.pre_norm_eps = value_or(h, eps, 0);
   o.max_grad_norm = value_or(h, max_grad_norm, 0);
@@ -63,7 +58,10 @@ GroupOptions group_options(const H& h, bool stable, const HelperSettings& plan) 
     helpers.agc_clip_val = value_or(h, agc_clipping_value, 0);
     helpers.agc_eps = value_or(h, agc_eps, plan.agc_eps);
   }
-  helpers.centralize = plan.centralize || value_or(h, centralize_gradients, 0) != 0;
+  if (!plan.centralize) {
+    helpers.centralize = value_or(h, use_gc, value_or(h, centralize_gradients, 0)) != 0;
+    helpers.centralize_conv_only = value_or(h, gc_conv_only, plan.centralize_conv_only) != 0;
+  }
   helpers.normalize = plan.normalize || value_or(h, normalize_gradients, 0) != 0;
   if (plan.norm_loss_factor == 0) {
     helpers.norm_loss_factor = value_or(h, norm_loss_factor, 0);

@@ -58,7 +58,6 @@ OPTIM_FN RowMap row_stage(const Moments& row, const Extent& tensor, const Global
   if (settings.agc_clip_val > 0) adaptive_clip(map, row, settings);
   if (settings.centralize) centralize_row(map, row, tensor, settings.centralize_conv_only);
   if (normalizes_rows(tensor, settings)) map.scale *= normalization(row.count, map.mapped_m2(row), settings);
-  if (options.centralize) centralize_row(map, row, tensor, options.centralize_conv_only);
   return map;
 }
 

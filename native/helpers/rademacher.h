@@ -1,5 +1,5 @@
-// Rademacher probes, +1 or -1 with equal probability: what Hutchinson's estimator multiplies the Hessian by
-// (AdaHessian, arXiv 2006.00719). Of all tensors laid end to end, element i is negative where bit i mod 32 of number i
+// Rademacher probes, +1 or -1 with equal probability: what Hutchinson's estimate of the Hessian's diagonal multiplies
+// the Hessian by (arXiv 2006.00719). Of all tensors laid end to end, element i is negative where bit i mod 32 of number i
 // / 32 is set, in the stream `offset` of the seed.
 #pragma once
 

@@ -17,6 +17,7 @@ struct adam {
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false,
                     fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound));
+  static constexpr Alias<adam> aliases[] = {{"AMSGrad", ams_bound = true}, {"AdamD", adam_debias = true}};
 
   template <class T>
   struct Scalars {

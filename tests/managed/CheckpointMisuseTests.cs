@@ -20,7 +20,7 @@ public sealed class CheckpointMisuseTests
             { "scaler", "\"growth_factor\":2", "\"growth_factor\":0.5", "growth_factor" },
             { "scaler", "\"growth_factor\":2", "\"growth_factor\":0", "does not hold: GrowthFactor is 0" },
             { "scaler", "\"growth_factor\"", "\"growth_sector\"", "\"growth_sector\"" },
-            { "scaler", "\"backoff_factor\":0.5", "\"backoff_factor\":\"half\"", "backoff_factor" },
+            { "scaler", "\"backoff_factor\":0.5", "\"backoff_factor\":\"half\"", "scaler.backoff_factor of the state is \"half\", not a number" },
             { "scaler", "\"scale\":", "\"scale\":1e300,\"x\":", "\"x\"" },
         };
 

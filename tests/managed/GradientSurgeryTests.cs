@@ -3,17 +3,8 @@ using Optim.Tests.Support;
 namespace Optim.Tests;
 
 /// <summary>Gradient surgery and random probes through the facade.</summary>
-public sealed class GradientSurgeryTests : IDisposable
+public sealed class GradientSurgeryTests : TensorFixture
 {
-    private readonly Engine _engine = TestDevice.Open();
-    private readonly List<Tensor> _tensors = [];
-
-    public void Dispose()
-    {
-        _tensors.ForEach(tensor => tensor.Dispose());
-        _engine.Dispose();
-    }
-
     [Theory]
     [InlineData(GradientReduction.Sum, 1)]
     [InlineData(GradientReduction.Mean, 2)]
@@ -23,7 +14,7 @@ public sealed class GradientSurgeryTests : IDisposable
         Tensor?[][] tasks = [[Vector(1, 1), Vector(1)], [Vector(-1, 0), null]];
         var before = tasks[0][0]!.ToDoubles();
         Tensor[] merged = [Vector(9, 9), Vector(9)];
-        GradientSurgery.Merge(_engine, tasks, merged, reduction);
+        GradientSurgery.Merge(Engine, tasks, merged, reduction);
         double[] a = [1, 1, 1],
             b = [-1, 0, 0];
         double[] sum = [.. a.Zip(b, (x, y) => x + y - (-1.0 / 1 * y) - (-1.0 / 3 * x))];
@@ -39,9 +30,9 @@ public sealed class GradientSurgeryTests : IDisposable
         Tensor[] ascending = [Vector(0, 0)],
             same = [Vector(0, 0)],
             descending = [Vector(0, 0)];
-        GradientSurgery.Merge(_engine, tasks, ascending);
-        GradientSurgery.Merge(_engine, tasks, same, order: [[1, 2], [0, 2], [0, 1]]);
-        GradientSurgery.Merge(_engine, tasks, descending, order: [[2, 1], [2, 0], [1, 0]]);
+        GradientSurgery.Merge(Engine, tasks, ascending);
+        GradientSurgery.Merge(Engine, tasks, same, order: [[1, 2], [0, 2], [0, 1]]);
+        GradientSurgery.Merge(Engine, tasks, descending, order: [[2, 1], [2, 0], [1, 0]]);
         Assert.Equal(ascending[0].ToDoubles(), same[0].ToDoubles());
         Assert.NotEqual(ascending[0].ToDoubles(), descending[0].ToDoubles());
 
@@ -62,15 +53,15 @@ public sealed class GradientSurgeryTests : IDisposable
         void Refuse(string part, Action merge) =>
             Assert.Contains(part, Assert.ThrowsAny<Exception>(merge).Message, StringComparison.Ordinal);
 
-        Refuse("Task 1", () => GradientSurgery.Merge(_engine, [tasks[0], []], merged));
-        Refuse("order", () => GradientSurgery.Merge(_engine, tasks, merged, order: [[1]]));
-        Refuse("order", () => GradientSurgery.Merge(_engine, tasks, merged, order: [[1], [0, 1]]));
-        Refuse("order[1][0] is 1", () => GradientSurgery.Merge(_engine, tasks, merged, order: [[1], [1]]));
-        Refuse("reduction", () => GradientSurgery.Merge(_engine, tasks, merged, (GradientReduction)5));
-        Refuse("task_count is 0", () => GradientSurgery.Merge(_engine, [], merged));
+        Refuse("Task 1", () => GradientSurgery.Merge(Engine, [tasks[0], []], merged));
+        Refuse("order", () => GradientSurgery.Merge(Engine, tasks, merged, order: [[1]]));
+        Refuse("order", () => GradientSurgery.Merge(Engine, tasks, merged, order: [[1], [0, 1]]));
+        Refuse("order[1][0] is 1", () => GradientSurgery.Merge(Engine, tasks, merged, order: [[1], [1]]));
+        Refuse("reduction", () => GradientSurgery.Merge(Engine, tasks, merged, (GradientReduction)5));
+        Refuse("task_count is 0", () => GradientSurgery.Merge(Engine, [], merged));
         Tensor[][] many = [.. Enumerable.Repeat(tasks[0], GradientSurgery.MaxTasks + 1)];
-        Refuse("task_count is 65", () => GradientSurgery.Merge(_engine, many, merged));
-        Refuse("merged[0]", () => GradientSurgery.Merge(_engine, tasks, [Vector(0, 0, 0)]));
+        Refuse("task_count is 65", () => GradientSurgery.Merge(Engine, many, merged));
+        Refuse("merged[0]", () => GradientSurgery.Merge(Engine, tasks, [Vector(0, 0, 0)]));
         Assert.Equal([0, 0], merged[0].ToDoubles());
     }
 
@@ -79,23 +70,17 @@ public sealed class GradientSurgeryTests : IDisposable
     {
         var whole = Vector(new double[1000]);
         Tensor[] parts = [Vector(new double[333]), Vector(new double[667])];
-        HelperFunctions.Rademacher(_engine, [whole], seed: 7, offset: 9);
-        HelperFunctions.Rademacher(_engine, parts, seed: 7, offset: 9);
+        HelperFunctions.Rademacher(Engine, [whole], seed: 7, offset: 9);
+        HelperFunctions.Rademacher(Engine, parts, seed: 7, offset: 9);
         var signs = whole.ToDoubles();
         Assert.All(signs, sign => Assert.Equal(1, Math.Abs(sign)));
         Assert.InRange(signs.Average(), -0.2, 0.2);
         Assert.Equal(signs, parts.SelectMany(part => part.ToDoubles()));
-        HelperFunctions.Rademacher(_engine, [whole], seed: 7, offset: 10);
+        HelperFunctions.Rademacher(Engine, [whole], seed: 7, offset: 10);
         Assert.NotEqual(signs, whole.ToDoubles());
     }
 
-    private Tensor Vector(params double[] values)
-    {
-        var tensor = Tensor.Allocate(_engine, DType.Float64, values.Length);
-        tensor.CopyFromDoubles(values);
-        _tensors.Add(tensor);
-        return tensor;
-    }
+    private Tensor Vector(params double[] values) => Allocate(DType.Float64, values, values.Length);
 
     private static void AssertClose(double[] expected, Tensor actual) =>
         Assert.All(expected.Zip(actual.ToDoubles()), pair => Assert.Equal(pair.First, pair.Second, 12));

@@ -3,28 +3,19 @@ using Optim.Tests.Support;
 namespace Optim.Tests;
 
 /// <summary>Each helper as a function of its own, against its formula.</summary>
-public sealed class HelperFunctionTests : IDisposable
+public sealed class HelperFunctionTests : TensorFixture
 {
-    private readonly Engine _engine = TestDevice.Open();
-    private readonly List<Tensor> _tensors = [];
-
-    public void Dispose()
-    {
-        _tensors.ForEach(tensor => tensor.Dispose());
-        _engine.Dispose();
-    }
-
     [Fact]
     public void Unscale_divides_and_flags()
     {
         var gradient = Matrix([4, 8], [-2, 0]);
         var scale = Float(4);
         var flag = Float(0);
-        HelperFunctions.Unscale(_engine, [gradient], scale, flag);
+        HelperFunctions.Unscale(Engine, [gradient], scale, flag);
         AssertValues([1, 2, -0.5, 0], gradient);
         AssertValues([0], flag);
 
-        HelperFunctions.Unscale(_engine, [gradient, Matrix([double.NaN, 1])], scale, flag);
+        HelperFunctions.Unscale(Engine, [gradient, Matrix([double.NaN, 1])], scale, flag);
         AssertValues([1], flag);
     }
 
@@ -32,7 +23,7 @@ public sealed class HelperFunctionTests : IDisposable
     public void Clip_grad_value_clamps()
     {
         var gradient = Matrix([4, 0.25], [-2, -0.5]);
-        HelperFunctions.ClipGradValue(_engine, [gradient], 0.5);
+        HelperFunctions.ClipGradValue(Engine, [gradient], 0.5);
         AssertValues([0.5, 0.25, -0.5, -0.5], gradient);
     }
 
@@ -44,10 +35,10 @@ public sealed class HelperFunctionTests : IDisposable
     {
         var first = Matrix([3, 4]);
         var second = Matrix([-12]);
-        Assert.Equal(norm, HelperFunctions.ClipGradNorm(_engine, [first, second], 100, normType), 1e-6);
+        Assert.Equal(norm, HelperFunctions.ClipGradNorm(Engine, [first, second], 100, normType), 1e-6);
         AssertValues([3, 4], first);
 
-        Assert.Equal(norm, HelperFunctions.ClipGradNorm(_engine, [first, second], 1, normType), 1e-6);
+        Assert.Equal(norm, HelperFunctions.ClipGradNorm(Engine, [first, second], 1, normType), 1e-6);
         AssertValues([3 / (norm + 1e-6), 4 / (norm + 1e-6)], first);
         AssertValues([-12 / (norm + 1e-6)], second);
     }
@@ -57,7 +48,7 @@ public sealed class HelperFunctionTests : IDisposable
     {
         var parameter = Matrix([3, 4], [0, 0]);
         var gradient = Matrix([6, 8], [3, 4]);
-        HelperFunctions.Agc(_engine, [parameter], [gradient], clipVal: 0.1, epsilon: 0.5);
+        HelperFunctions.Agc(Engine, [parameter], [gradient], clipVal: 0.1, epsilon: 0.5);
         AssertValues([0.3, 0.4, 0.03, 0.04], gradient); // limits 0.1 * 5 and 0.1 * 0.5
     }
 
@@ -66,12 +57,12 @@ public sealed class HelperFunctionTests : IDisposable
     {
         var matrix = Matrix([1, 3], [5, 5]);
         var vector = Tensor([1, 3], 2);
-        HelperFunctions.Centralize(_engine, [matrix, vector]);
+        HelperFunctions.Centralize(Engine, [matrix, vector]);
         AssertValues([-1, 1, 0, 0], matrix);
         AssertValues([1, 3], vector);
 
         var other = Matrix([1, 3]);
-        HelperFunctions.Centralize(_engine, [other], convOnly: true);
+        HelperFunctions.Centralize(Engine, [other], convOnly: true);
         AssertValues([1, 3], other);
     }
 
@@ -79,12 +70,12 @@ public sealed class HelperFunctionTests : IDisposable
     public void Normalize_divides_by_the_standard_deviation()
     {
         var tensor = Matrix([1, 2], [3, 4]);
-        HelperFunctions.Normalize(_engine, [tensor], epsilon: 0.5);
+        HelperFunctions.Normalize(Engine, [tensor], epsilon: 0.5);
         var deviation = Math.Sqrt(5.0 / 3) + 0.5;
         AssertValues([1 / deviation, 2 / deviation, 3 / deviation, 4 / deviation], tensor);
 
         var rows = Matrix([1, 3], [10, 14]);
-        HelperFunctions.Normalize(_engine, [rows], channels: true);
+        HelperFunctions.Normalize(Engine, [rows], channels: true);
         AssertValues([1 / Math.Sqrt(2), 3 / Math.Sqrt(2), 10 / Math.Sqrt(8), 14 / Math.Sqrt(8)], rows);
     }
 
@@ -92,7 +83,7 @@ public sealed class HelperFunctionTests : IDisposable
     public void Norm_loss_pulls_rows_to_norm_one()
     {
         var parameter = Matrix([3, 4], [0.6, 0.8]);
-        HelperFunctions.NormLoss(_engine, [parameter], learningRate: 0.5, factor: 0.1);
+        HelperFunctions.NormLoss(Engine, [parameter], learningRate: 0.5, factor: 0.1);
         AssertValues([3 * 0.92, 4 * 0.92, 0.6, 0.8], parameter); // 1 - 2 * 0.5 * 0.1 * (1 - 1/5)
     }
 
@@ -102,7 +93,7 @@ public sealed class HelperFunctionTests : IDisposable
         var parameter = Matrix([1, -2]);
         var moment = Matrix([0.5, 1.5]);
         var rms = HelperFunctions.StableWeightDecay(
-            _engine,
+            Engine,
             [parameter],
             [moment],
             learningRate: 0.5,
@@ -119,7 +110,7 @@ public sealed class HelperFunctionTests : IDisposable
     {
         var fast = Matrix([1, 2]);
         var slow = Matrix([3, 6]);
-        HelperFunctions.Lookahead(_engine, [fast], [slow], alpha: 0.25);
+        HelperFunctions.Lookahead(Engine, [fast], [slow], alpha: 0.25);
         AssertValues([2.5, 5], fast);
         AssertValues([2.5, 5], slow);
     }
@@ -127,9 +118,9 @@ public sealed class HelperFunctionTests : IDisposable
     [Fact]
     public void Unit_norms_are_those_of_rows()
     {
-        Assert.Equal([5.0, 13], HelperFunctions.UnitNorm(_engine, Matrix([3, 4], [5, -12])));
-        Assert.Equal([5.0], HelperFunctions.UnitNorm(_engine, Tensor([3, 4], 2)));
-        Assert.Empty(HelperFunctions.UnitNorm(_engine, Tensor([], 0, 4)));
+        Assert.Equal([5.0, 13], HelperFunctions.UnitNorm(Engine, Matrix([3, 4], [5, -12])));
+        Assert.Equal([5.0], HelperFunctions.UnitNorm(Engine, Tensor([3, 4], 2)));
+        Assert.Empty(HelperFunctions.UnitNorm(Engine, Tensor([], 0, 4)));
     }
 
     [Fact]
@@ -138,23 +129,23 @@ public sealed class HelperFunctionTests : IDisposable
         var one = Matrix([1, 2]);
         var other = Matrix([1, 2, 3]);
         Assert.Throws<ArgumentNullException>("engine", () => HelperFunctions.Centralize(null!, [one]));
-        Assert.Throws<ArgumentNullException>("gradients[1]", () => HelperFunctions.Centralize(_engine, [one, null!]));
+        Assert.Throws<ArgumentNullException>("gradients[1]", () => HelperFunctions.Centralize(Engine, [one, null!]));
         Assert.Throws<ArgumentNullException>(
             "gradScale",
-            () => HelperFunctions.Unscale(_engine, [one], null!, Float(0))
+            () => HelperFunctions.Unscale(Engine, [one], null!, Float(0))
         );
-        Assert.Throws<ArgumentException>("foundInf", () => HelperFunctions.Unscale(_engine, [one], Float(1), one));
-        Assert.Throws<ArgumentException>("gradients", () => HelperFunctions.Agc(_engine, [one], []));
+        Assert.Throws<ArgumentException>("foundInf", () => HelperFunctions.Unscale(Engine, [one], Float(1), one));
+        Assert.Throws<ArgumentException>("gradients", () => HelperFunctions.Agc(Engine, [one], []));
         Assert.Throws<ArgumentException>(
             "secondMoments",
-            () => HelperFunctions.StableWeightDecay(_engine, [one], [], 1, 1, 0.9, 1)
+            () => HelperFunctions.StableWeightDecay(Engine, [one], [], 1, 1, 0.9, 1)
         );
-        Assert.Throws<ArgumentException>("slowParameters", () => HelperFunctions.Lookahead(_engine, [], [one]));
-        Assert.Throws<ArgumentNullException>("tensor", () => HelperFunctions.UnitNorm(_engine, null!));
-        Assert.Throws<OptimException>(() => HelperFunctions.Agc(_engine, [one], [other]));
-        Assert.Throws<OptimException>(() => HelperFunctions.ClipGradValue(_engine, [one], double.NaN));
-        Assert.Throws<OptimException>(() => HelperFunctions.ClipGradNorm(_engine, [one], 1, normType: 3));
-        Assert.Throws<OptimException>(() => HelperFunctions.Lookahead(_engine, [one], [other]));
+        Assert.Throws<ArgumentException>("slowParameters", () => HelperFunctions.Lookahead(Engine, [], [one]));
+        Assert.Throws<ArgumentNullException>("tensor", () => HelperFunctions.UnitNorm(Engine, null!));
+        Assert.Throws<OptimException>(() => HelperFunctions.Agc(Engine, [one], [other]));
+        Assert.Throws<OptimException>(() => HelperFunctions.ClipGradValue(Engine, [one], double.NaN));
+        Assert.Throws<OptimException>(() => HelperFunctions.ClipGradNorm(Engine, [one], 1, normType: 3));
+        Assert.Throws<OptimException>(() => HelperFunctions.Lookahead(Engine, [one], [other]));
         AssertValues([1, 2], one);
     }
 
@@ -163,13 +154,7 @@ public sealed class HelperFunctionTests : IDisposable
     private Tensor Matrix(params double[][] rows) =>
         Tensor([.. rows.SelectMany(row => row)], rows.Length, rows[0].Length);
 
-    private Tensor Tensor(double[] values, params ReadOnlySpan<long> shape)
-    {
-        var tensor = Optim.Tensor.Allocate(_engine, DType.Float32, shape);
-        tensor.CopyFromDoubles(values);
-        _tensors.Add(tensor);
-        return tensor;
-    }
+    private Tensor Tensor(double[] values, params ReadOnlySpan<long> shape) => Allocate(DType.Float32, values, shape);
 
     private static void AssertValues(double[] expected, Tensor actual)
     {

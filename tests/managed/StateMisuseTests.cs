@@ -31,9 +31,11 @@ public sealed class StateMisuseTests
             { "two groups", "2 groups" },
             { "negative step", "groups[0].step = -3" },
             { "fractional step", "groups[0].step = 1.5" },
-            { "step is text", "groups[0].step = NaN" },
+            { "step is text", "groups[0].step of the state is \"many\", not a number, \"nan\", \"inf\", \"-inf\"" },
+            { "step is NaN", "groups[0].step = NaN" },
             { "hyper out of range", "beta1 = 7 is not a number in [0, 1)" },
             { "hyper is no number", "groups[0].hypers.beta1" },
+            { "hyper is another word", "groups[0].hypers.beta1 of the state is \"NaN\", not a number" },
             { "hyper missing", "groups[0].hypers.beta1 of the state is missing" },
             { "hyper unknown", "\"gamma1\"" },
         };
@@ -176,11 +178,17 @@ public sealed class StateMisuseTests
             case "step is text":
                 Replace(state, "groups", "\"step\":2", "\"step\":\"many\"");
                 break;
+            case "step is NaN":
+                Replace(state, "groups", "\"step\":2", "\"step\":\"nan\"");
+                break;
             case "hyper out of range":
                 Replace(state, "groups", "\"beta1\":0.9", "\"beta1\":7");
                 break;
             case "hyper is no number":
                 Replace(state, "groups", "\"beta1\":0.9", "\"beta1\":[]");
+                break;
+            case "hyper is another word":
+                Replace(state, "groups", "\"beta1\":0.9", "\"beta1\":\"NaN\"");
                 break;
             case "hyper missing":
                 Replace(state, "groups", "\"beta1\":0.9,", "");

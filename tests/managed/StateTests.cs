@@ -44,6 +44,7 @@ public sealed class StateTests
             LookaheadK = 2,
             LookaheadAlpha = 0.5,
             ClipNorm = 1,
+            ClipNormType = double.PositiveInfinity,
             Centralize = true,
         };
         using var model = new Model();

@@ -25,6 +25,7 @@ Hyper parse_hyper(const json& j) {
   h.words = j.at("words").get<std::vector<std::string>>();
   if (!j.at("like").is_null()) h.like = j.at("like").get<std::string>();
   h.variadic = j.at("variadic").get<bool>();
+  h.spellings = j.at("spellings").get<std::vector<std::string>>();
   h.doc = j.at("doc").get<std::string>();
   return h;
 }
@@ -41,6 +42,9 @@ Rule parse_rule(const json& j) {
   const json& cost = j.at("cost");
   r.cost = {cost.at("vector").get<double>(), cost.at("matrix").get<double>(), cost.at("vector_state").get<double>(),
             cost.at("matrix_state").get<double>()};
+  for (const json& alias : j.at("aliases")) {
+    r.aliases.push_back({alias.at("name").get<std::string>(), alias.at("hypers").get<std::map<std::string, double>>()});
+  }
   for (const json& hyper : j.at("hypers")) r.hypers.push_back(parse_hyper(hyper));
   for (const json& slot : j.at("slots")) {
     r.slots.push_back({slot.at("name").get<std::string>(), slot.at("shape").get<std::string>(),
@@ -121,6 +125,16 @@ const std::vector<Schedule>& schedules() {
     std::vector<Schedule> parsed;
     const json document = json::parse(optim_schema_json());
     for (const json& schedule : document.at("schedules")) parsed.push_back(parse_schedule(schedule));
+    return parsed;
+  }();
+  return all;
+}
+
+const std::vector<Hyper>& helper_options() {
+  static const std::vector<Hyper> all = [] {
+    std::vector<Hyper> parsed;
+    const json document = json::parse(optim_schema_json());
+    for (const json& option : document.at("helpers")) parsed.push_back(parse_hyper(option));
     return parsed;
   }();
   return all;

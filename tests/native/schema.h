@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Hyper {
   std::vector<std::string> words;
   std::string like;       // the hyper whose value in a new plan 0 stands for; empty: 0 is 0
   bool variadic = false;  // the rest of a row of values
+  std::vector<std::string> spellings;  // what other libraries call it
   std::string doc;
 };
 
@@ -27,6 +29,12 @@ struct Slot {
   std::string role;
   bool conditional = false;  // exists for some values of a hyper-parameter only
   std::string doc;
+};
+
+// A name for a rule with other values of some hypers.
+struct Alias {
+  std::string name;
+  std::map<std::string, double> hypers;
 };
 
 // Floats per element with default hyper-parameters, of the tensors that optim_schema_json names.
@@ -43,6 +51,7 @@ struct Rule {
   std::string shape;  // elementwise, reduced, matrix
   std::vector<std::string> needs;
   Cost cost;
+  std::vector<Alias> aliases;
   std::vector<Hyper> hypers;
   std::vector<Slot> slots;
 
@@ -64,6 +73,9 @@ struct Schedule {
   std::vector<Hyper> hypers;
 };
 const std::vector<Schedule>& schedules();
+
+// The options of a plan's helpers, named as the members of optim_helpers.
+const std::vector<Hyper>& helper_options();
 
 // A row of defaults with one value per named hyper changed; a name the rule does not have is ignored.
 std::vector<double> with(const Rule& rule, std::vector<double> row, const std::string& hyper, double value);

@@ -1,6 +1,7 @@
 // The catalogue is complete and consistent, whatever is registered.
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -9,6 +10,15 @@
 
 namespace optim_test {
 namespace {
+
+// Names are compared without regard to case and to what separates their words.
+std::string key_of(const std::string& name) {
+  std::string key;
+  for (const char c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0) key += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return key;
+}
 
 TEST(Catalogue, DocumentIsWellFormed) {
   const nlohmann::json document = nlohmann::json::parse(optim_schema_json());
@@ -32,19 +42,57 @@ TEST(Catalogue, RulesAreDescribed) {
   }
 }
 
+void expect_described(const std::vector<Hyper>& hypers) {
+  std::set<std::string> names;
+  for (const Hyper& h : hypers) {
+    SCOPED_TRACE(h.name);
+    EXPECT_TRUE(names.insert(h.name).second) << "listed twice";
+    EXPECT_FALSE(h.doc.empty());
+    EXPECT_TRUE(h.minimum_open ? h.default_value > h.minimum : h.default_value >= h.minimum);
+    EXPECT_TRUE(h.maximum_open ? h.default_value < h.maximum : h.default_value <= h.maximum);
+    EXPECT_TRUE(h.kind == "real" || h.kind == "integer" || h.kind == "boolean" || h.kind == "word") << h.kind;
+    EXPECT_EQ(h.kind == "word", !h.words.empty());
+    const double last_word = static_cast<double>(h.words.size()) - 1;
+    EXPECT_TRUE(h.words.empty() || h.maximum == last_word) << h.maximum;
+  }
+}
+
 TEST(Catalogue, HypersAreDescribed) {
   for (const Rule& rule : rules()) {
+    SCOPED_TRACE(rule.name);
+    expect_described(rule.hypers);
+  }
+}
+
+TEST(Catalogue, HelpersAreDescribed) {
+  ASSERT_FALSE(helper_options().empty());
+  expect_described(helper_options());
+}
+
+// Other names never stand for two things.
+TEST(Catalogue, SpellingsAndAliasesAreUnique) {
+  std::set<std::string> rule_names;
+  for (const Rule& rule : rules()) {
+    for (const std::string& name : {rule.name, rule.title}) rule_names.insert(key_of(name));
+  }
+  for (const Rule& rule : rules()) {
+    SCOPED_TRACE(rule.name);
     std::set<std::string> names;
     for (const Hyper& h : rule.hypers) {
-      SCOPED_TRACE(rule.name + "." + h.name);
-      EXPECT_TRUE(names.insert(h.name).second) << "listed twice";
-      EXPECT_FALSE(h.doc.empty());
-      EXPECT_TRUE(h.minimum_open ? h.default_value > h.minimum : h.default_value >= h.minimum);
-      EXPECT_TRUE(h.maximum_open ? h.default_value < h.maximum : h.default_value <= h.maximum);
-      EXPECT_TRUE(h.kind == "real" || h.kind == "integer" || h.kind == "boolean" || h.kind == "word") << h.kind;
-      EXPECT_EQ(h.kind == "word", !h.words.empty());
-      const double last_word = static_cast<double>(h.words.size()) - 1;
-      EXPECT_TRUE(h.words.empty() || h.maximum == last_word) << h.maximum;
+      EXPECT_TRUE(names.insert(h.name).second) << h.name;
+      for (const std::string& spelling : h.spellings) EXPECT_TRUE(names.insert(spelling).second) << spelling;
+    }
+    for (const Alias& alias : rule.aliases) {
+      EXPECT_TRUE(rule_names.insert(key_of(alias.name)).second) << alias.name << " is taken";
+      EXPECT_FALSE(alias.hypers.empty()) << alias.name;
+      Engine engine;
+      std::vector<double> row = rule.defaults();
+      for (const auto& [hyper, value] : alias.hypers) {
+        ASSERT_GE(rule.index_of(hyper), 0) << alias.name << " sets " << hyper;
+        row = with(rule, row, hyper, value);
+      }
+      EXPECT_NE(row, rule.defaults()) << alias.name;
+      const Session session(engine, {rule.name, {{{3}}}, {row}});  // the values are allowed
     }
   }
 }

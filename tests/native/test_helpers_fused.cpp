@@ -207,6 +207,39 @@ TEST_P(FusedHelpers, TinyTensorsAreNotNormalized) {
   EXPECT_TRUE(equal(plain.snapshot(), normalized.snapshot()));
 }
 
+// A rule's own centralization is the plan's: at the same place among the helpers, which is seen with normalization after it.
+TEST_P(FusedHelpers, OwnCentralization) {
+  if (rule().index_of("use_gc") < 0) return;
+  PlanSpec spec = spec_of(OPTIM_F32);
+  const std::vector<double> off = with(rule(), spec.hypers[0], "use_gc", 0);
+  const std::vector<double> on = with(rule(), off, "use_gc", 1);
+  const auto train = [&](const std::vector<double>& row, const optim_helpers& helpers) {
+    spec.hypers = {row};
+    spec.helpers = helpers;
+    Session session(engine_, spec);
+    session.start();
+    session.train(1, 2);
+    return session.snapshot();
+  };
+  for (const int32_t channels : {0, 1}) {
+    auto helpers = sized<optim_helpers>();
+    helpers.normalize = 1;
+    helpers.normalize_channels = channels;
+    const Snapshot own = train(on, helpers);
+    EXPECT_FALSE(equal(own, train(off, helpers)));
+    helpers.centralize = 1;
+    EXPECT_TRUE(equal(own, train(off, helpers)));
+    EXPECT_TRUE(equal(own, train(on, helpers))) << "together they are one";
+  }
+  if (rule().index_of("gc_conv_only") < 0) return;
+  auto helpers = sized<optim_helpers>();
+  const Snapshot own = train(with(rule(), on, "gc_conv_only", 1), helpers);
+  EXPECT_FALSE(equal(own, train(on, helpers)));
+  helpers.centralize = helpers.centralize_conv_only = 1;
+  EXPECT_TRUE(equal(own, train(off, helpers)));
+  EXPECT_TRUE(equal(own, train(on, helpers))) << "the plan's takes the place of the rule's";
+}
+
 OPTIM_TEST_PER_RULE(FusedHelpers);
 
 }  // namespace

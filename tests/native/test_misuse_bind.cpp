@@ -130,8 +130,9 @@ TEST_P(MisuseBind, StepStructSizes) {
   Session other(engine_, {rule().name, {{{3}}}, {rule().defaults()}});
   other.start();
   const auto options = sized<optim_step>();
-  expect_sizes_checked<optim_step>(options, [&](const optim_step* o) { return optim_plan_step(other.plan(), o); });
-  EXPECT_EQ(other.counter(), 1) << "only the accepted call may have stepped";
+  expect_sizes_checked<optim_step>(
+      options, [&](const optim_step* o) { return optim_plan_step(other.plan(), o); }, [] {}, offsetof(optim_step, overflow));
+  EXPECT_EQ(other.counter(), 2) << "only the accepted calls may have stepped: that of an earlier header and that of a later one";
 }
 
 TEST_P(MisuseBind, Counters) {
@@ -170,14 +171,18 @@ TEST_P(MisuseBind, Slots) {
   EXPECT_TRUE(refused(optim_plan_slot(plan(), 0, -1, &slot), {"index", "-1"}));
   EXPECT_TRUE(refused(optim_plan_slot(plan(), 0, 1000, &slot), {"index", "1000"}));
   EXPECT_EQ(slot.bytes, 77u);
-  for (uint64_t size : {uint64_t{0}, uint64_t{sizeof slot - 1}}) {
+  for (uint64_t size : {uint64_t{0}, uint64_t{sizeof slot - 8}, uint64_t{sizeof slot + 1}, UINT64_MAX}) {
     slot.size = size;
     EXPECT_TRUE(refused(optim_plan_slot(plan(), 0, 0, &slot), {"size", std::to_string(size)}));
   }
+  EXPECT_EQ(slot.bytes, 77u);
   Later<optim_slot> later{};
+  std::memset(&later, 0xa5, sizeof later);
   later.known.size = sizeof later;
   EXPECT_EQ(optim_plan_slot(plan(), 0, 0, &later.known), OPTIM_OK) << optim_last_error();
   EXPECT_EQ(later.known.size, sizeof later) << "the caller's size is the caller's";
+  EXPECT_STRNE(later.known.name, "");
+  for (const unsigned char byte : later.unknown) EXPECT_EQ(byte, 0) << "what this version does not know is 0";
 }
 
 TEST_P(MisuseBind, Bytes) {

@@ -87,6 +87,30 @@ TEST_P(MisuseHelpers, ShapesMustAgree) {
   expect_refused();
 }
 
+// Two ways to lie densely, neither of them row by row.
+TEST_P(MisuseHelpers, StridesMustAgree) {
+  const std::vector<Shape> shapes{{2, 3, 4, 5}};
+  const Shape channels_last{60, 1, 15, 3}, columns_first{60, 20, 1, 4};
+  const auto set = [](TensorList& list, const Shape& strides) {
+    std::copy(strides.begin(), strides.end(), list.view(0).strides);
+  };
+  for (const ListFunction& f : list_functions()) {
+    if (!f.pairs) continue;
+    TensorList changed(engine_, shapes, OPTIM_F32), other(engine_, shapes, OPTIM_F32);
+    changed.write({random_values(1, 120)});
+    other.write({random_values(2, 120)});
+    set(changed, channels_last);
+    const std::vector<Bytes> before = changed.bytes();
+    for (const Shape& strides : {columns_first, Shape{60, 20, 5, 1}}) {
+      set(other, strides);
+      EXPECT_TRUE(refused(f.call(engine_, 1, changed.views(), other.views()), {"[0]", "strides"})) << f.name;
+    }
+    EXPECT_EQ(changed.bytes(), before);
+    set(other, channels_last);
+    EXPECT_EQ(f.call(engine_, 1, changed.views(), other.views()), OPTIM_OK) << f.name << ": " << optim_last_error();
+  }
+}
+
 TEST_P(MisuseHelpers, OverlappingLists) {
   for (const ListFunction& f : list_functions()) {
     if (f.pairs) {

@@ -110,7 +110,8 @@ TEST_P(MisusePlan, ParamStorage) {
 
 TEST_P(MisusePlan, StructSizes) {
   expect_sizes_checked<optim_plan_options>(
-      options_, [&](const optim_plan_options* o) { return create(o); }, [&] { free_plan(); });
+      options_, [&](const optim_plan_options* o) { return create(o); }, [&] { free_plan(); },
+      offsetof(optim_plan_options, master_weights));
   expect_sizes_checked<optim_helpers>(
       helpers_,
       [&](const optim_helpers* h) {

@@ -6,20 +6,7 @@
 cd "$(dirname "$0")/../.."
 build=build/one-file-rule
 library=$PWD/$build/lib/liboptim.so
-status=0
-
-# report NAME COMMAND...: runs the command, and shows what it said only if it fails.
-report() {
-  local name=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    echo "ok $name"
-  else
-    echo "not ok $name"
-    echo "$output" | tail -n 40
-    status=1
-  fi
-}
+. tests/report.sh
 
 build_library() {
   cmake --preset simt -B $build -DOPTIM_RULES=sgd -DOPTIM_EXTRA_RULES="$PWD/tests/one_file_rule/rules" \

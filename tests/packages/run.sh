@@ -9,20 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 unset OPTIM_LIBRARY
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
-status=0
-
-# report NAME COMMAND...: runs the command, and shows what it said only if it fails.
-report() {
-  local name=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    echo "ok packages: $name"
-  else
-    echo "not ok packages: $name"
-    echo "$output" | tail -n 40
-    status=1
-  fi
-}
+. tests/report.sh
 
 # has FILE ENTRY...: the archive has these entries.
 has() {
@@ -72,11 +59,11 @@ tool() {
     "$work/tools/optim" list | tee /dev/stderr | grep -qw adamw
 }
 
-report "are complete" complete
-report "name no folder of this machine" anonymous
-report "say licence, README and repository" described
-report "are the same bytes when packed again" diff -r "$packages" "$packages-again"
-report "are taken to a fresh folder" prepare
-report "restore from a folder; ten steps lower the loss" steps
-report "the tool installs, and lists the catalogue" tool
+report "packages: are complete" complete
+report "packages: name no folder of this machine" anonymous
+report "packages: say licence, README and repository" described
+report "packages: are the same bytes when packed again" diff -r "$packages" "$packages-again"
+report "packages: are taken to a fresh folder" prepare
+report "packages: restore from a folder; ten steps lower the loss" steps
+report "packages: the tool installs, and lists the catalogue" tool
 exit $status

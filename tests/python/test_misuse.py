@@ -228,3 +228,13 @@ def test_inputs():
         optim.AdamW(params).step(hessian=[])
     with pytest.raises(TypeError, match="AdaHessian.step takes no hessians; it needs hessian"):
         optimizer.step(hessians=[])
+
+
+@pytest.mark.parametrize("helper", optim.HELPERS, ids=lambda helper: helper.name)
+def test_helper_options_out_of_their_range_are_refused(helper):
+    bounds = [(helper.minimum, -1), (helper.maximum, 1)]
+    wrong = [float("nan")] + [bound + beyond for bound, beyond in bounds if bound is not None]
+    for value in wrong if helper.kind == "real" else wrong[1:]:
+        if value != 0:  # stands for the default
+            with pytest.raises(ValueError, match=helper.name):
+                optim.SGD(model().parameters(), **{helper.name: value})

@@ -2,10 +2,11 @@
 
 import inspect
 import math
+import pickle
 
 import pytest
 import torch
-from support import CLASS_LIST, loss_of, model, train
+from support import CLASS_LIST, create, loss_of, model, train
 
 import optim
 
@@ -102,6 +103,41 @@ def test_keyword_names_of_other_libraries():
                 )
     with pytest.raises(TypeError, match="no option amsgrad"):
         optim.SGD(params, amsgrad=True)
+
+
+def test_aliases_are_rules_with_other_defaults():
+    assert optim.ALIASES
+    for alias in optim.ALIASES:
+        made, same = model(), model()
+        base = getattr(optim, optim.find_rule(alias.name).class_name)
+        changed = {h.name: h.value(h.default) for h, own in zip(alias.hypers, base.rule.hypers) if h.default != own.default}
+        assert changed and optim.find_rule(alias.alias.lower()) is alias
+        optimizer, plain = optim.load_optimizer(alias.alias)(made.parameters()), base(same.parameters(), **changed)
+        assert type(optimizer) is getattr(optim, alias.class_name) and optimizer.rule.name == alias.name
+        assert optimizer.defaults == plain.defaults != base(model().parameters()).defaults
+        assert train(made, optimizer, 3) == train(same, plain, 3)
+        again = pickle.loads(pickle.dumps(optimizer))
+        assert again.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]
+        off = {name: not value for name, value in changed.items()}
+        assert optim.create_optimizer(model(), alias.alias, **off).param_groups[0].items() >= off.items()
+
+
+def test_every_spelling_is_understood_and_saved():
+    for chosen in CLASS_LIST:
+        for foreign, name in chosen.options.spellings.items():
+            other = not chosen.options.defaults[name]
+            try:
+                own = create(chosen, model().parameters(), **{name: other})
+            except optim.InvalidArgumentError:  # not with the rule's other defaults
+                with pytest.raises(optim.InvalidArgumentError, match=name):
+                    create(chosen, model().parameters(), **{foreign: other})
+                continue
+            optimizer = create(chosen, model().parameters(), **{foreign: other})
+            assert optimizer.param_groups[0] | {"params": ()} == own.param_groups[0] | {"params": ()}
+            state = optimizer.state_dict()
+            assert state["param_groups"][0][foreign] is other
+            own.load_state_dict(state)
+            assert own.param_groups[0].keys() == optimizer.param_groups[0].keys()
 
 
 def test_the_classes_stand_where_those_of_pytorch_optimizer_stand():

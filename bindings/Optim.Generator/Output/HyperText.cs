@@ -54,7 +54,7 @@ internal static class HyperText
 
     public static string Sentence(string text) => text.Length == 0 || text.EndsWith('.') ? text : text + ".";
 
-    private static string Words(string title, string type, HyperSchema hyper)
+    public static string Words(string title, string type, HyperSchema hyper)
     {
         var source = new SourceText()
             .Line("namespace Optim;")
@@ -83,7 +83,7 @@ internal static class HyperText
 
     private static string Enum(string type, HyperSchema hyper) => type + Names.Pascal(hyper.Name);
 
-    private static string PropertyType(string type, HyperSchema hyper) =>
+    public static string PropertyType(string type, HyperSchema hyper) =>
         hyper.Variadic ? $"IReadOnlyList<{Type(type, hyper)}>" : Type(type, hyper);
 
     private static string Type(string type, HyperSchema hyper) =>

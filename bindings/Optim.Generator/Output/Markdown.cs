@@ -10,7 +10,7 @@ internal static class Markdown
         "| Hyper-parameter | Default | Allowed | Meaning |\n|---|---|---|---|\n"
         + string.Concat(
             hypers.Select(hyper =>
-                $"| `{hyper.Name}` | {Cell(hyper.DefaultText.TrimEnd(','))} | {Cell(hyper.Allowed)} | {Cell(hyper.Doc)} |\n"
+                $"| `{hyper.Name}` | {Cell(hyper.DefaultText.TrimEnd(','))} | {Cell(hyper.Allowed)} | {Cell(hyper.Description)} |\n"
             )
         );
 

@@ -58,6 +58,11 @@ internal static class OptimizersPage
         }
 
         text.Append($"- C name `{rule.Name}`, C# class `{Names.Class(rule)}` with `{Names.Class(rule)}Options`\n");
+        if (rule.Aliases.Count > 0)
+        {
+            text.Append($"- aliases {string.Join(", ", rule.Aliases.Select(Alias))}\n");
+        }
+
         text.Append($"- needs {Needs(rule)}\n");
         text.Append(
             $"- moves {Floats(rule.Cost.Vector, rule.Cost.Matrix)} floats a parameter and step, keeps "
@@ -91,6 +96,9 @@ internal static class OptimizersPage
         ];
         return accepted.Length > 0 ? string.Join(", ", accepted) : "none";
     }
+
+    private static string Alias(RuleAlias alias) =>
+        $"`{alias.Name}` ({string.Join(", ", alias.Hypers.Select(hyper => $"`{hyper.Key}` = {Number(hyper.Value)}"))})";
 
     private static string Needs(RuleSchema rule) =>
         string.Join(", ", rule.Needs.Select(need => $"`{need}`").Prepend("gradients"));

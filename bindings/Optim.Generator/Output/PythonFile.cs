@@ -5,13 +5,11 @@ using Optim.Generator.Text;
 
 namespace Optim.Generator.Output;
 
-/// <summary>The C ABI as the Python module's ctypes declare it: constants, structs with the comments of their members, and
-/// the types of all functions.</summary>
+/// <summary>The C ABI as the Python module's ctypes declare it: constants, structs, and the types of all
+/// functions.</summary>
 internal static class PythonFile
 {
     public const string Path = "bindings/python/optim/_abi.py";
-
-    private const int Width = 120;
 
     public static string Text(CHeader header)
     {
@@ -49,13 +47,7 @@ internal static class PythonFile
             text.Append(CultureInfo.InvariantCulture, $"        (\"{field.Name}\", {types.Value(field.Type)}{length}),\n");
         }
 
-        text.Append("    ]\n    docs = {\n");
-        foreach (var field in type.Fields.Where(field => field.Doc.Length > 0))
-        {
-            text.Append(CultureInfo.InvariantCulture, $"        \"{field.Name}\": {Literal(field.Doc, field.Name.Length + 13)},\n");
-        }
-
-        text.Append("    }\n");
+        text.Append("    ]\n");
     }
 
     private static void Function(StringBuilder text, CFunction function, PythonTypes types)
@@ -68,32 +60,5 @@ internal static class PythonFile
         }
 
         text.Append("        },\n    ),\n");
-    }
-
-    /// <summary>A string literal; where it does not fit into its line, after <paramref name="indent"/> letters, several that
-    /// Python joins.</summary>
-    private static string Literal(string doc, int indent)
-    {
-        var escaped = doc.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
-        if (indent + escaped.Length + 2 <= Width)
-        {
-            return $"\"{escaped}\"";
-        }
-
-        const string margin = "\n            ";
-        var lines = new StringBuilder("(");
-        var line = new StringBuilder();
-        foreach (var word in escaped.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (margin.Length + line.Length + word.Length + 3 > Width)
-            {
-                lines.Append(margin).Append('"').Append(line).Append(" \"");
-                line.Clear();
-            }
-
-            line.Append(line.Length > 0 ? " " : "").Append(word);
-        }
-
-        return lines.Append(margin).Append('"').Append(line).Append("\"\n        )").ToString();
     }
 }

@@ -7,11 +7,11 @@ import importlib
 
 from ._library import InvalidArgumentError, OptimError, UnsupportedError, path, version
 from ._native import set_num_threads
-from ._schema import HELPERS, RULES, SCHEDULES, find_rule
+from ._schema import ALIASES, HELPERS, RULES, SCHEDULES, find_rule
 
 __version__ = version
 
-_RULE_CLASSES = [rule.class_name for rule in RULES]
+_RULE_CLASSES = [rule.class_name for rule in (*RULES, *ALIASES)]
 # Where the other public names are: modules that import torch are imported when they are used.
 _PLACES = {
     "Optimizer": "_torch_optimizer",
@@ -29,6 +29,7 @@ _PLACES = {
 _MODULES = ("arrays", "functions", "schedules")
 
 __all__ = [
+    "ALIASES",
     "HELPERS",
     "RULES",
     "SCHEDULES",
@@ -54,7 +55,7 @@ def __getattr__(name):
         if name in _PLACES:
             value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
         else:
-            value = importlib.import_module(f"{__name__}._torch_optimizer").CLASSES[name]
+            value = importlib.import_module(f"{__name__}._torch_optimizer").class_named(name)
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise

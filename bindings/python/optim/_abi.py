@@ -40,13 +40,6 @@ class EngineOptions(Structure):
         ("reserved", c_int32),
         ("stream", c_void_p),
     ]
-    docs = {
-        "device_type": "OPTIM_CPU or OPTIM_CUDA",
-        "device_index": "ordinal of the device; 0 for the CPU",
-        "threads": "CPU: number of threads, 0 = one per available core; CUDA: must be 0",
-        "reserved": "0",
-        "stream": "CUDA: the cudaStream_t all work is queued on, NULL = the default stream; CPU: NULL",
-    }
 
 
 class Tensor(Structure):
@@ -58,12 +51,6 @@ class Tensor(Structure):
         ("shape", c_int64 * 8),
         ("strides", c_int64 * 8),
     ]
-    docs = {
-        "data": "NULL: absent (only where a function says so), or 0 elements",
-        "dtype": "OPTIM_F32, ...",
-        "rank": "0 ... OPTIM_MAX_RANK",
-        "strides": "in elements; all 0 = row-major. Must be dense with dimension 0 outermost.",
-    }
 
 
 class Helpers(Structure):
@@ -90,28 +77,6 @@ class Helpers(Structure):
         ("norm_loss_eps", c_double),
         ("lookahead_alpha", c_double),
     ]
-    docs = {
-        "skip_nonfinite": "1: a non-finite gradient element skips the whole step, as found_inf does",
-        "centralize": "1: subtract each row's mean from the gradient, rank >= 2 (arXiv 2004.01461)",
-        "centralize_conv_only": "1: centralize only rank >= 4",
-        "normalize": "1: divide by the standard deviation (n-1) of the tensor; more than 2 elements",
-        "normalize_channels": "1: normalize per row instead (rank >= 2, rows of at least 2 elements)",
-        "lookahead_k": "> 0: blend with the slow weights every k steps (arXiv 1907.08610)",
-        "lookahead_pullback": "OPTIM_PULLBACK_...: what a blend does to the first moment",
-        "reserved": "0",
-        "clip_value": "> 0: clamp every gradient element to [-clip_value, clip_value]",
-        "clip_norm": "> 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps))",
-        "clip_norm_type": "1, 2 or infinity; 0 = 2",
-        "clip_norm_eps": "0 = 1e-6",
-        "agc_clip_val": "> 0: adaptive gradient clipping per row (arXiv 2102.06171)",
-        "agc_eps": "lower bound of the parameter norm; 0 = 1e-3",
-        "agc_division_eps": "lower bound of the gradient norm in the division; 0 = 1e-6",
-        "normalize_eps": "added to the standard deviation; 0 = 1e-8",
-        "stable_weight_decay": "> 0: decoupled decay divided by the root mean second moment (arXiv 2011.11152)",
-        "norm_loss_factor": "> 0: pull the norm of each row of the parameter to 1 (arXiv 2103.06583)",
-        "norm_loss_eps": "0 = 1e-8",
-        "lookahead_alpha": "weight of the fast parameters at a blend, in [0, 1]",
-    }
 
 
 class PlanOptions(Structure):
@@ -131,21 +96,6 @@ class PlanOptions(Structure):
         ("stochastic_rounding", c_int32),
         ("rounding_seed", c_uint64),
     ]
-    docs = {
-        "rule": "a name of the schema, such as \"adamw\"",
-        "group_count": ">= 1",
-        "hyper_count": "doubles per group in hypers; fewer than the schema has: the rest take their defaults",
-        "hypers": "[group_count][hyper_count]; may be NULL when hyper_count is 0",
-        "tensor_count": ">= 0",
-        "params": "[tensor_count]; data may be NULL until optim_plan_bind",
-        "group_of": "[tensor_count] group of each tensor; NULL = all in group 0",
-        "helpers": "NULL = none",
-        "grad_dtype": "dtype of all gradients, or -1: as the parameter",
-        "state_dtype": "dtype of all states, or -1: F64 for F64 parameters, else F32",
-        "master_weights": "1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create)",
-        "stochastic_rounding": "1: BF16 parameters are rounded at random (optim_plan_create)",
-        "rounding_seed": "of stochastic_rounding; any value",
-    }
 
 
 class Slot(Structure):
@@ -157,8 +107,6 @@ class Slot(Structure):
         ("rank", c_int32),
         ("shape", c_int64 * 8),
     ]
-    docs = {
-    }
 
 
 class Step(Structure):
@@ -168,11 +116,6 @@ class Step(Structure):
         ("found_inf", c_void_p),
         ("overflow", c_void_p),
     ]
-    docs = {
-        "grad_scale": "device float or NULL: gradients are divided by it",
-        "found_inf": "device float or NULL: non-zero skips the step; nothing changes, counters stay",
-        "overflow": "device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise",
-    }
 
 
 class LossScaleOptions(Structure):
@@ -188,17 +131,6 @@ class LossScaleOptions(Structure):
         ("threshold", c_double),
         ("min_scale", c_double),
     ]
-    docs = {
-        "rule": "OPTIM_LOSS_SCALE_...",
-        "reserved": "0",
-        "init_scale": "0 = 65536 (AMP), 32768 (FAIRSEQ)",
-        "growth_factor": "> 1; 0 = 2. FAIRSEQ divides by it, too (scale_factor)",
-        "backoff_factor": "AMP: in (0, 1); 0 = 0.5",
-        "growth_interval": "0 = 2000. FAIRSEQ: scale_window",
-        "tolerance": "FAIRSEQ: in [0, 1]",
-        "threshold": "FAIRSEQ: the scale does not fall below it; 0 = none",
-        "min_scale": "FAIRSEQ: min_loss_scale, see failed; 0 = 2^-5, -1 = none",
-    }
 
 
 class LossScale(Structure):
@@ -213,16 +145,6 @@ class LossScale(Structure):
         ("last_rescale", c_int64),
         ("overflows", c_int64),
     ]
-    docs = {
-        "scale": "what the loss is multiplied by: grad_scale of steps",
-        "overflow": "overflow of steps; every update sets it back to 0",
-        "failed": "FAIRSEQ: 1 once the scale fell to min_scale, and was restored: training has diverged",
-        "growth_tracker": "AMP: steps without overflow since the scale changed",
-        "iteration": "FAIRSEQ: number of updates",
-        "last_overflow": "FAIRSEQ: iteration of the last overflow; -1: none",
-        "last_rescale": "FAIRSEQ: iteration of the last change of the scale; -1: none",
-        "overflows": "FAIRSEQ: overflows since the scale fell",
-    }
 
 
 # Of each function the type of its result, and of its parameters by name.

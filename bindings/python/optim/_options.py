@@ -4,15 +4,6 @@ import inspect
 
 from . import _schema
 
-# What torch.optim and other libraries call a hyper-parameter, for rules that have no hyper-parameter of that name.
-SPELLINGS = {
-    "amsgrad": "ams_bound",
-    "amsbound": "ams_bound",
-    "adamd_debias_term": "adam_debias",
-    "decoupled": "weight_decouple",
-    "decouple_decay": "weight_decouple",
-    "decoupled_weight_decay": "weight_decouple",
-}
 # Arguments of torch.optim that choose among its implementations and mean nothing here.
 IGNORED = ("foreach", "fused")
 
@@ -34,9 +25,7 @@ class Options:
             elif "betas" not in self.defaults:
                 self.defaults["betas"] = tuple(self.hypers[beta].default for beta in self.betas)
         self.helpers = {helper.name: helper for helper in _schema.HELPERS if helper.name not in self.hypers}
-        self.spellings = {
-            foreign: name for foreign, name in SPELLINGS.items() if name in self.hypers and foreign not in self.hypers
-        }
+        self.spellings = {foreign: hyper.name for hyper in rule.hypers for foreign in hyper.spellings}
 
     def translate(self, values):
         """A dictionary with the names of this rule in place of other spellings; a name of the rule wins over another."""
@@ -90,7 +79,7 @@ class Options:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters += [inspect.Parameter(name, kind, default=default) for name, default in extra]
         for helper in self.helpers.values():
-            parameters.append(inspect.Parameter(helper.name, kind, default=helper.value(0)))
+            parameters.append(inspect.Parameter(helper.name, kind, default=helper.value(helper.default)))
         return inspect.Signature(parameters)
 
     def doc(self, extra=()):

@@ -2,9 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from . import _abi
 from ._library import lib
 
 
@@ -22,6 +21,7 @@ class Hyper:
     words: tuple
     like: str  # None, or the hyper-parameter whose value a 0 takes
     variadic: bool
+    spellings: tuple  # what other libraries call it
     doc: str
 
     def value(self, number):
@@ -89,10 +89,17 @@ class Rule:
     needs: tuple
     hypers: tuple
     slots: tuple
+    alias: str = None  # what it is called with the defaults that its hypers have here
+
+    @property
+    def names(self):
+        return (self.alias,) if self.alias else (self.name, self.title)
 
     @property
     def class_name(self):
-        """The title where that is the name in proper spelling, as "AdamW" or "DiffGrad"."""
+        """The alias, or the title where that is the name in proper spelling, as "AdamW" or "DiffGrad"."""
+        if self.alias:
+            return self.alias
         title = "".join(letter for letter in self.title if letter.isalnum())
         if title.lower() == self.name.replace("_", ""):
             return title[0].upper() + title[1:]
@@ -129,44 +136,29 @@ def _read(kind, node, **parts):
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in {**node, **parts}.items() if k in fields})
 
 
-def _hypers(node):
-    return tuple(_read(Hyper, hyper) for hyper in node["hypers"])
+def _hypers(nodes):
+    return tuple(_read(Hyper, node) for node in nodes)
 
 
-def _helpers():
-    """The switches and numbers of optim_helpers. The header's comments say what an int32_t is: "1: ..." a switch,
-    "OPTIM_NAME_..." one of the constants of that prefix."""
-    found = []
-    for name, kind in _abi.Helpers._fields_:
-        if name in ("size", "reserved"):
-            continue
-        doc, words = _abi.Helpers.docs[name].rstrip("."), ()
-        constants = re.match("OPTIM_([A-Z]+_)\\.\\.\\.", doc)
-        if constants:
-            prefix = constants.group(1)
-            values = {getattr(_abi, n): n[len(prefix) :].lower() for n in dir(_abi) if n.startswith(prefix)}
-            words, kind_name = tuple(values[i] for i in range(len(values))), "word"
-            doc = doc[constants.end() :].lstrip(": ")
-        elif doc.startswith("1:"):
-            doc, kind_name = doc[2:].strip(), "boolean"
-        else:
-            kind_name = "integer" if kind is _abi.c_int32 else "real"
-        found.append(Hyper(name, 0, None, None, False, False, kind_name, words, None, False, doc))
-    return tuple(found)
+def _alias(rule, node):
+    values = node["hypers"]
+    return replace(rule, alias=node["name"], hypers=tuple(replace(h, default=values.get(h.name, h.default)) for h in rule.hypers))
 
 
 _document = json.loads(lib.optim_schema_json().decode())
 RULES = tuple(
-    _read(Rule, node, hypers=_hypers(node), slots=tuple(_read(Slot, slot) for slot in node["slots"]))
+    _read(Rule, node, hypers=_hypers(node["hypers"]), slots=tuple(_read(Slot, slot) for slot in node["slots"]))
     for node in _document["rules"]
 )
-SCHEDULES = tuple(_read(Schedule, node, hypers=_hypers(node)) for node in _document["schedules"])
-HELPERS = _helpers()
+# Rules under further names, with other defaults.
+ALIASES = tuple(_alias(rule, node) for rule, entry in zip(RULES, _document["rules"]) for node in entry["aliases"])
+SCHEDULES = tuple(_read(Schedule, node, hypers=_hypers(node["hypers"])) for node in _document["schedules"])
+HELPERS = _hypers(_document["helpers"])  # the members of optim_helpers; a 0 stands for the default
 
 
 def find_rule(name):
-    """The rule of a name in any usual spelling; NotImplementedError if there is none."""
-    for rule in RULES:
-        if key(name) in (key(rule.name), key(rule.title)):
+    """The rule of a name in any usual spelling, or of an alias; NotImplementedError if there is none."""
+    for rule in (*RULES, *ALIASES):
+        if key(name) in map(key, rule.names):
             return rule
     raise NotImplementedError(f"there is no optimizer {name!r}; the library has {', '.join(r.name for r in RULES)}")

@@ -10,7 +10,7 @@ import torch
 from . import _buffers
 from ._native import Plan, engine_for
 from ._options import Options, bound
-from ._schema import RULES
+from ._schema import ALIASES, RULES
 from ._torch_binding import Binding
 from ._hutchinson import hutchinson
 
@@ -173,15 +173,14 @@ class Optimizer(torch.optim.Optimizer):
 
     def state_dict(self):
         """The state as torch.optim's and pytorch_optimizer's classes keep it: the step count stands both in the groups and with
-        each parameter's states, AMSGrad under both its names."""
+        each parameter's states, an option under all its spellings."""
         steps = self._step_counts()
         result = super().state_dict()
         for group, (step, input_step) in zip(result["param_groups"], steps):
             group["step"] = step
             if self.rule.needs:
                 group["input_step"] = input_step
-            if "amsgrad" in self.options.spellings:
-                group["amsgrad"] = group[self.options.spellings["amsgrad"]]
+            group.update((foreign, group[name]) for foreign, name in self.options.spellings.items())
             for index in group["params"]:
                 if index in result["state"]:
                     result["state"][index] = {**result["state"][index], "step": torch.tensor(float(step))}
@@ -218,8 +217,6 @@ class Optimizer(torch.optim.Optimizer):
 
     def _loaded_group(self, group, loaded):
         values = {name: value for name, value in loaded.items() if name not in ("params", "step", "input_step")}
-        if "amsgrad" in self.options.spellings and self.options.spellings["amsgrad"] in values:
-            values.pop("amsgrad", None)  # written for torch.optim beside our own name
         return {**group, **self.options.translate(values), "params": group["params"]}
 
     def __getstate__(self):
@@ -279,3 +276,9 @@ def _make_class(rule):
 
 
 CLASSES = {rule.class_name: _make_class(rule) for rule in RULES}
+_ALIAS_CLASSES = {rule.class_name: _make_class(rule) for rule in ALIASES}
+
+
+def class_named(name):
+    """The class of a rule or of an alias."""
+    return CLASSES.get(name) or _ALIAS_CLASSES[name]

@@ -6,8 +6,7 @@ import warnings
 from torch import nn
 
 from ._schema import HELPERS, RULES, find_rule
-from ._options import SPELLINGS
-from ._torch_optimizer import CLASSES, STORAGE_OPTIONS
+from ._torch_optimizer import CLASSES, STORAGE_OPTIONS, class_named
 from .wrappers import Lookahead
 
 STORAGE = tuple(name for name, _, _ in STORAGE_OPTIONS)
@@ -25,8 +24,9 @@ def get_supported_optimizers(filters=None):
 
 
 def load_optimizer(optimizer):
-    """The class of an optimizer by its name in any usual spelling; NotImplementedError if there is none."""
-    return CLASSES[find_rule(optimizer).class_name]
+    """The class of an optimizer by its name in any usual spelling, or by an alias; NotImplementedError if there
+    is none."""
+    return class_named(find_rule(optimizer).class_name)
 
 
 def get_optimizer_parameters(model_or_parameter, weight_decay, wd_ban_list=WD_BAN_LIST):
@@ -70,10 +70,10 @@ def create_optimizer(
         kwargs: options. One that only other optimizers have is left out, so that a loop over names needs no table.
     """
     rule = find_rule(optimizer_name)
-    chosen = CLASSES[rule.class_name]
+    chosen = class_named(rule.class_name)
     lookahead = {name: kwargs[name] for name in ("k", "alpha", "pullback_momentum") if name in kwargs}
-    known = {hyper.name for other in RULES for hyper in other.hypers} | {helper.name for helper in HELPERS}
-    known |= {"betas", *STORAGE, "foreach", "fused", "pullback_momentum", *SPELLINGS}
+    known = {name for other in RULES for hyper in other.hypers for name in (hyper.name, *hyper.spellings)}
+    known |= {helper.name for helper in HELPERS} | {"betas", *STORAGE, "foreach", "fused", "pullback_momentum"}
     unknown = [name for name in kwargs if name not in known]
     if unknown:
         raise TypeError(f"no optimizer has an option {', '.join(unknown)}")

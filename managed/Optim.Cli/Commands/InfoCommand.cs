@@ -44,6 +44,7 @@ internal static class InfoCommand
             console,
             "Needs",
             rule.Needs.Count == 0 ? "gradients only" : "gradients and " + string.Join(", ", rule.Needs));
+        WriteField(console, "Aliases", string.Join(", ", rule.Aliases.Select(alias => Alias(rule, alias))));
         WriteField(console, "Moves", Floats(rule.Cost.Vector, rule.Cost.Matrix) + " read and written a step");
         WriteField(console, "Keeps", Floats(rule.Cost.VectorState, rule.Cost.MatrixState) + " of state");
 
@@ -71,6 +72,9 @@ internal static class InfoCommand
         return ExitCode.Done;
     }
 
+    private static string Alias(RuleSchema rule, RuleAlias alias) =>
+        $"{alias.Name} ({string.Join(", ", alias.Hypers.Select(h => $"{h.Key} {rule.Hypers[rule.IndexOf(h.Key)].Format(h.Value)}"))})";
+
     // Of the two tensors of the schema's cost line, unless they cost the same.
     private static string Floats(double vector, double matrix)
     {
@@ -87,7 +91,7 @@ internal static class InfoCommand
             .AddColumns("Hyper-parameter", "Default", "Allowed", "Meaning");
         foreach (HyperSchema hyper in hypers)
         {
-            table.AddRow(Cells.Of(hyper.Name, hyper.DefaultText, hyper.Allowed, hyper.Doc));
+            table.AddRow(Cells.Of(hyper.Name, hyper.DefaultText, hyper.Allowed, hyper.Description));
         }
         console.Write(table);
     }

@@ -36,8 +36,14 @@ public sealed record HyperSchema
     /// has. Null: 0 is 0.</summary>
     public string? Like { get; init; }
 
+    /// <summary>What other libraries call it; <see cref="CatalogueEntry.IndexOf"/> takes that too.</summary>
+    public IReadOnlyList<string> Spellings { get; init; } = [];
+
     /// <summary>A line of documentation.</summary>
     public required string Doc { get; init; }
+
+    /// <summary>The documentation, and what else it is called.</summary>
+    public string Description => Spellings.Count == 0 ? Doc : $"{Doc} Elsewhere: {string.Join(", ", Spellings)}.";
 
     /// <summary>A value must be given, since there is no default.</summary>
     public bool Required => double.IsNaN(Default);

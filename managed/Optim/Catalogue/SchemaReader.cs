@@ -7,16 +7,16 @@ internal static class SchemaReader
 {
     private const string Format = "optim-schema-1";
 
-    /// <summary>The rules and the schedules, each sorted by name.</summary>
-    public static (IReadOnlyList<RuleSchema> Rules, IReadOnlyList<ScheduleSchema> Schedules) Read(string json)
+    public static SchemaDocument Read(string json)
     {
         using var document = JsonDocument.Parse(json);
         var root = document.RootElement;
         var format = root.GetProperty("format").GetString();
         return format == Format
-            ? (
+            ? new SchemaDocument(
                 [.. Items(root, "rules").Select(ReadRule).OrderBy(rule => rule.Name, StringComparer.Ordinal)],
-                [.. Items(root, "schedules").Select(ReadSchedule).OrderBy(item => item.Name, StringComparer.Ordinal)]
+                [.. Items(root, "schedules").Select(ReadSchedule).OrderBy(item => item.Name, StringComparer.Ordinal)],
+                [.. Items(root, "helpers").Select(ReadHyper)]
             )
             : throw new FormatException(
                 $"The library's schema is of format \"{format}\"; this assembly reads \"{Format}\"."
@@ -48,9 +48,16 @@ internal static class SchemaReader
             Shape = Word<RuleShape>(rule, "shape"),
             Needs = Texts(rule, "needs"),
             Cost = ReadCost(rule.GetProperty("cost")),
+            Aliases = [.. Items(rule, "aliases").Select(ReadAlias)],
             Hypers = [.. Items(rule, "hypers").Select(ReadHyper)],
             Slots = [.. Items(rule, "slots").Select(ReadSlot)],
         };
+
+    private static RuleAlias ReadAlias(JsonElement alias) =>
+        new(
+            Text(alias, "name"),
+            alias.GetProperty("hypers").EnumerateObject().ToDictionary(hyper => hyper.Name, hyper => hyper.Value.GetDouble())
+        );
 
     private static StepCost ReadCost(JsonElement cost) =>
         new(
@@ -72,6 +79,7 @@ internal static class SchemaReader
             Kind = Text(hyper, "kind") == "integer" ? HyperKind.Whole : Word<HyperKind>(hyper, "kind"),
             Words = Texts(hyper, "words"),
             Variadic = hyper.GetProperty("variadic").GetBoolean(),
+            Spellings = Texts(hyper, "spellings"),
             Like = hyper.GetProperty("like").GetString(),
             Doc = Text(hyper, "doc"),
         };

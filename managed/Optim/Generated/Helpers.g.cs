@@ -7,64 +7,68 @@ namespace Optim;
 /// <summary>Helpers of a plan, switchable on any rule; a zero-filled struct switches everything off. However many are
 /// on, they add one read of the gradient (and of the parameter, where one needs its norm). They act in this order:
 /// unscale, skip_nonfinite, clip_value, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the
-/// rule's step; lookahead. A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
+/// rule's step; lookahead. A rule that has a helper among its hyper-parameters (use_gc and centralize_gradients:
+/// centralize; agc_clipping_value; ...) means the same one at the same place, and what the plan switches on takes the
+/// place of the rule's own. A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
 public sealed record Helpers
 {
-    /// <summary>A non-finite gradient element skips the whole step, as found_inf does.</summary>
+    /// <summary>Skip the whole step where an element of the gradient is not finite, as found_inf does.</summary>
     public bool SkipNonfinite { get; init; }
 
-    /// <summary>Subtract each row's mean from the gradient, rank &gt;= 2 (arXiv 2004.01461).</summary>
+    /// <summary>Centralize the gradient per row, for tensors of rank 2 or more (arXiv 2004.01461).</summary>
     public bool Centralize { get; init; }
 
-    /// <summary>Centralize only rank &gt;= 4.</summary>
+    /// <summary>Centralize only tensors of rank 4 or more.</summary>
     public bool CentralizeConvOnly { get; init; }
 
-    /// <summary>Divide by the standard deviation (n-1) of the tensor; more than 2 elements.</summary>
+    /// <summary>Divide the gradient by its standard deviation (n - 1) over the tensor, of more than 2
+    /// elements.</summary>
     public bool Normalize { get; init; }
 
-    /// <summary>Normalize per row instead (rank &gt;= 2, rows of at least 2 elements).</summary>
+    /// <summary>Normalize per row instead, for tensors of rank 2 or more; rows have 2 elements or more.</summary>
     public bool NormalizeChannels { get; init; }
 
-    /// <summary>&gt; 0: blend with the slow weights every k steps (arXiv 1907.08610).</summary>
+    /// <summary>Steps between two blends with the slow weights (Lookahead, arXiv 1907.08610); 0 = off.</summary>
     public int LookaheadK { get; init; }
 
-    /// <summary>OPTIM_PULLBACK_...: what a blend does to the first moment.</summary>
+    /// <summary>What a blend does to the first moment.</summary>
     public LookaheadPullback LookaheadPullback { get; init; }
 
-    /// <summary>&gt; 0: clamp every gradient element to [-clip_value, clip_value].</summary>
+    /// <summary>Largest absolute value of an element of the gradient; 0 does not limit it.</summary>
     public double ClipValue { get; init; }
 
-    /// <summary>&gt; 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)).</summary>
+    /// <summary>Largest global norm of the gradients, which are scaled by min(1, clip_norm / (norm + clip_norm_eps)); 0
+    /// does not limit it.</summary>
     public double ClipNorm { get; init; }
 
-    /// <summary>1, 2 or infinity; 0 = 2.</summary>
+    /// <summary>The norm of clip_norm: 1, 2 or infinity. 0 stands for 2.</summary>
     public double ClipNormType { get; init; }
 
-    /// <summary>0 = 1e-6.</summary>
+    /// <summary>Added to the norm that clip_norm is divided by. 0 stands for 1e-6.</summary>
     public double ClipNormEpsilon { get; init; }
 
-    /// <summary>&gt; 0: adaptive gradient clipping per row (arXiv 2102.06171).</summary>
+    /// <summary>Largest ratio of a row's gradient norm to its norm (AGC, arXiv 2102.06171); 0 = off.</summary>
     public double AgcClipVal { get; init; }
 
-    /// <summary>Lower bound of the parameter norm; 0 = 1e-3.</summary>
+    /// <summary>Smallest norm of a row that AGC reckons with. 0 stands for 0.001.</summary>
     public double AgcEpsilon { get; init; }
 
-    /// <summary>Lower bound of the gradient norm in the division; 0 = 1e-6.</summary>
+    /// <summary>Smallest norm of a row's gradient that AGC divides by. 0 stands for 1e-6.</summary>
     public double AgcDivisionEpsilon { get; init; }
 
-    /// <summary>Added to the standard deviation; 0 = 1e-8.</summary>
+    /// <summary>Added to the standard deviation that normalize divides by. 0 stands for 1e-8.</summary>
     public double NormalizeEpsilon { get; init; }
 
-    /// <summary>&gt; 0: decoupled decay divided by the root mean second moment (arXiv 2011.11152).</summary>
+    /// <summary>Decoupled weight decay, divided by the root mean second moment (arXiv 2011.11152); 0 = off.</summary>
     public double StableWeightDecay { get; init; }
 
-    /// <summary>&gt; 0: pull the norm of each row of the parameter to 1 (arXiv 2103.06583).</summary>
+    /// <summary>Strength of the pull of every row's norm to 1 (arXiv 2103.06583); 0 = off.</summary>
     public double NormLossFactor { get; init; }
 
-    /// <summary>0 = 1e-8.</summary>
+    /// <summary>Added to the norm that norm loss divides by. 0 stands for 1e-8.</summary>
     public double NormLossEpsilon { get; init; }
 
-    /// <summary>Weight of the fast parameters at a blend, in [0, 1].</summary>
+    /// <summary>Weight of the fast weights in a blend.</summary>
     public double LookaheadAlpha { get; init; }
 
     internal unsafe NativeHelpers ToNative() => new()

@@ -13,7 +13,9 @@
  * Threads       Distinct plans may be used concurrently from distinct threads; one plan or one engine handle must not be
  *               used by two threads at once. Plans of one engine count as distinct plans.
  * Structs       Every struct of the host begins with `size`: set it to sizeof the struct. Later versions only add members at
- *               the end; members beyond `size` take the value 0, which always means "off" or "default".
+ *               the end, and 0 always means "off" or "default". So a caller of an older header works: what it does not know is 0
+ *               (and is not written). A caller of a newer one too, as long as what this library does not know is 0. A size that
+ *               the struct never had is refused.
  * Text          UTF-8, zero-terminated. */
 #ifndef OPTIM_OPTIM_H
 #define OPTIM_OPTIM_H
@@ -62,20 +64,22 @@ OPTIM_API const char* optim_version(void);
 
 /* ---- Catalogue ------------------------------------------------------------------------------------------------------- */
 
-/* The schema of every rule and schedule as one JSON document, static storage: an object {"format": "optim-schema-1",
- * "rules": [...], "schedules": [...]}.
+/* The schema of every rule, schedule and helper as one JSON document, static storage: an object {"format": "optim-schema-1",
+ * "rules": [...], "schedules": [...], "helpers": [...]}.
  * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs),
- * cost {vector, matrix, vector_state, matrix_state}, hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
- * variadic, like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}]
- * in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" |
- * "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a hyper-parameter
+ * cost {vector, matrix, vector_state, matrix_state}, aliases [{name, hypers}] (names that the literature has for the rule with
+ * other values of those hyper-parameters, by name), hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind
+ * ("real" | "integer" | "boolean" | "word"), words, variadic, spellings (what other libraries call it), like
+ * (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}] in the order in
+ * which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" |
+ * "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a hyper-parameter
  * that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when` is not 0, or is one of
  * when_words if there are any. cost counts floats for each element of a tensor, with F32 storage, default hyper-parameters, no
  * helpers and inputs bound: what a step reads and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of a
  * vector of 256 elements, which reduced rules may step in one pass, and of a matrix of 256 x 256, which they step in two. What
  * happens every k steps counts a k-th; matrix slots count wholly, as if recomputed at each step.
  * A schedule has: name, title, paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more
- * values of it. */
+ * values of it. helpers are the members of optim_helpers, described as hypers are: the default is what a 0 stands for. */
 OPTIM_API const char* optim_schema_json(void);
 
 /* ---- Engines --------------------------------------------------------------------------------------------------------- */
@@ -149,6 +153,8 @@ typedef struct optim_tensor {
 /* Helpers of a plan, switchable on any rule; a zero-filled struct switches everything off. However many are on, they add one
  * read of the gradient (and of the parameter, where one needs its norm). They act in this order: unscale,
  * skip_nonfinite, clip_value, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the rule's step; lookahead.
+ * A rule that has a helper among its hyper-parameters (use_gc and centralize_gradients: centralize; agc_clipping_value; ...) means
+ * the same one at the same place, and what the plan switches on takes the place of the rule's own.
  * A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row. */
 typedef struct optim_helpers {
   uint64_t size;
@@ -308,13 +314,14 @@ OPTIM_API optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, i
  * checked (alignment to the element, overlap, device) and compared: nothing is uploaded or allocated when nothing changed. */
 OPTIM_API optim_status optim_plan_bind(optim_plan* plan, void* const* params, void* const* grads, void* const* states);
 
-/* Binds the further inputs of a rule that needs them (the schema's "needs": AdaHessian's "hessian"), like gradients in dtype and
- * shape and never changed by steps: those of tensor 0, then of tensor 1, ... NULL entries: not given at the steps that follow, which
- * is allowed once a group has had them at one step; a group's tensors have them all or none. */
+/* Binds the further inputs of a rule that needs them (the schema's "needs", such as "hessian", an estimate of the Hessian's
+ * diagonal), like gradients in dtype and shape and never changed by steps: those of tensor 0, then of tensor 1, ... NULL entries:
+ * not given at the steps that follow, which is allowed once a group has had them at one step; a group's tensors have them all or
+ * none. */
 OPTIM_API optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs);
 
-/* Fills all bound states with their initial values and sets every step counter to 0. Some rules (Nero) also project the
- * parameters here, as their paper asks. Not needed when states are loaded instead. */
+/* Fills all bound states with their initial values and sets every step counter to 0. A rule with constraints also
+ * projects the parameters here, as its paper asks. Not needed when states are loaded instead. */
 OPTIM_API optim_status optim_plan_init_states(optim_plan* plan);
 
 typedef struct optim_step {
@@ -337,7 +344,7 @@ OPTIM_API optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t
 OPTIM_API optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step);
 
 /* Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin differently with a tensor's first
- * gradient (SGD's dampening, Shampoo) a checkpoint must keep it where gradients come late; set it after optim_plan_set_step. get
+ * gradient (dampened momentum) a checkpoint must keep it where gradients come late; set it after optim_plan_set_step. get
  * waits for the device. */
 OPTIM_API optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped);
 OPTIM_API optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped);

@@ -21,21 +21,23 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_version")]
     internal static partial byte* Version();
 
-    /// <summary>The schema of every rule and schedule as one JSON document, static storage: an object {"format":
-    /// "optim-schema-1", "rules": [...], "schedules": [...]}. A rule has: name, title, paper, url, summary, shape
-    /// ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs), cost {vector, matrix, vector_state,
-    /// matrix_state}, hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" |
-    /// "boolean" | "word"), words, variadic, like (null, or the hyper-parameter whose value in optim_plan_create a 0
-    /// takes; setting it to 0 later keeps it), doc}] in the order in which rows of hyper-parameters cross this ABI, and
-    /// slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" | "matrix"), initial, role, when,
-    /// when_words, doc}]. An infinite bound is null; so is the default of a hyper-parameter that must be given; a word
-    /// crosses as its index. A slot exists where the hyper-parameter `when` is not 0, or is one of when_words if there
-    /// are any. cost counts floats for each element of a tensor, with F32 storage, default hyper-parameters, no helpers
-    /// and inputs bound: what a step reads and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of
-    /// a vector of 256 elements, which reduced rules may step in one pass, and of a matrix of 256 x 256, which they
-    /// step in two. What happens every k steps counts a k-th; matrix slots count wholly, as if recomputed at each step.
-    /// A schedule has: name, title, paper, url, summary, hypers. Where the last of them is variadic, a row ends with
-    /// one or more values of it.</summary>
+    /// <summary>The schema of every rule, schedule and helper as one JSON document, static storage: an object
+    /// {"format": "optim-schema-1", "rules": [...], "schedules": [...], "helpers": [...]}. A rule has: name, title,
+    /// paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs), cost {vector,
+    /// matrix, vector_state, matrix_state}, aliases [{name, hypers}] (names that the literature has for the rule with
+    /// other values of those hyper-parameters, by name), hypers [{name, default, minimum, maximum, minimum_open,
+    /// maximum_open, kind ("real" | "integer" | "boolean" | "word"), words, variadic, spellings (what other libraries
+    /// call it), like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later
+    /// keeps it), doc}] in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param"
+    /// | "row" | "unit" | "tensor" | "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is
+    /// null; so is the default of a hyper-parameter that must be given; a word crosses as its index. A slot exists
+    /// where the hyper-parameter `when` is not 0, or is one of when_words if there are any. cost counts floats for each
+    /// element of a tensor, with F32 storage, default hyper-parameters, no helpers and inputs bound: what a step reads
+    /// and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of a vector of 256 elements, which
+    /// reduced rules may step in one pass, and of a matrix of 256 x 256, which they step in two. What happens every k
+    /// steps counts a k-th; matrix slots count wholly, as if recomputed at each step. A schedule has: name, title,
+    /// paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more values of it.
+    /// helpers are the members of optim_helpers, described as hypers are: the default is what a 0 stands for.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schema_json")]
     internal static partial byte* SchemaJson();
 
@@ -190,15 +192,16 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bind")]
     internal static partial int PlanBind(PlanHandle plan, void** @params, void** grads, void** states);
 
-    /// <summary>Binds the further inputs of a rule that needs them (the schema's "needs": AdaHessian's "hessian"), like
-    /// gradients in dtype and shape and never changed by steps: those of tensor 0, then of tensor 1, ... NULL entries:
-    /// not given at the steps that follow, which is allowed once a group has had them at one step; a group's tensors
-    /// have them all or none.</summary>
+    /// <summary>Binds the further inputs of a rule that needs them (the schema's "needs", such as "hessian", an
+    /// estimate of the Hessian's diagonal), like gradients in dtype and shape and never changed by steps: those of
+    /// tensor 0, then of tensor 1, ... NULL entries: not given at the steps that follow, which is allowed once a group
+    /// has had them at one step; a group's tensors have them all or none.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bind_inputs")]
     internal static partial int PlanBindInputs(PlanHandle plan, void** inputs);
 
-    /// <summary>Fills all bound states with their initial values and sets every step counter to 0. Some rules (Nero)
-    /// also project the parameters here, as their paper asks. Not needed when states are loaded instead.</summary>
+    /// <summary>Fills all bound states with their initial values and sets every step counter to 0. A rule with
+    /// constraints also projects the parameters here, as its paper asks. Not needed when states are loaded
+    /// instead.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_init_states")]
     internal static partial int PlanInitStates(PlanHandle plan);
 
@@ -224,8 +227,8 @@ internal static unsafe partial class NativeMethods
     internal static partial int PlanSetInputStep(PlanHandle plan, long group, long step);
 
     /// <summary>Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin
-    /// differently with a tensor's first gradient (SGD's dampening, Shampoo) a checkpoint must keep it where gradients
-    /// come late; set it after optim_plan_set_step. get waits for the device.</summary>
+    /// differently with a tensor's first gradient (dampened momentum) a checkpoint must keep it where gradients come
+    /// late; set it after optim_plan_set_step. get waits for the device.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_stepped")]
     internal static partial int PlanGetStepped(PlanHandle plan, int* stepped);
 
