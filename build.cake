@@ -14,6 +14,9 @@ const string Cli = "managed/Optim.Cli/Optim.Cli.csproj";
 const string Optim = "artifacts/bin/optim";
 const string Library = "artifacts/lib/liboptim.so";
 
+// Debian's Python has Debian's torch, whatever python3 is first on PATH.
+string Python = EnvironmentVariable("OPTIM_PYTHON") ?? (IsRunningOnWindows() ? "python" : "/usr/bin/python3");
+
 void Execute(string tool, ProcessArgumentBuilder list, Dictionary<string, string> environment = null)
 {
     var code = StartProcess(tool, new ProcessSettings { Arguments = list, EnvironmentVariables = environment });
@@ -70,7 +73,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
 
     string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "examples", "cmake",
         "CMakeLists.txt", "CMakePresets.json", "build.cake"];
-    var suites = new Suites(Context, force);
+    var suites = new Suites(Context, force, Python);
     foreach (var name in new[] { preset, "simt", "simt-asan" })
     {
         suites.Run($"native ({name})", [.. native, $"build/{name}/lib", $"build/{name}/bin"], () => suites.Ctest(name));
@@ -115,7 +118,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     suites.Finish();
 });
 
-Task("pack").Description("build the NuGet packages into artifacts/packages").IsDependentOn("managed").Does(() =>
+Task("pack").Description("build the NuGet packages and the Python wheel into artifacts/packages").IsDependentOn("managed").Does(() =>
     Pack("artifacts/packages"));
 
 Task("all").Description("managed, test and pack").IsDependentOn("test").IsDependentOn("pack");
