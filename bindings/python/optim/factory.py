@@ -7,7 +7,8 @@ from torch import nn
 
 from ._schema import HELPERS, RULES, find_rule
 from ._options import SPELLINGS
-from ._torch_optimizer import CLASSES, STORAGE_OPTIONS
+from ._storage import OPTIONS as STORAGE_OPTIONS
+from ._torch_optimizer import CLASSES
 from .wrappers import Lookahead
 
 STORAGE = tuple(name for name, _, _ in STORAGE_OPTIONS)

@@ -145,6 +145,14 @@ class SAM(Wrapper):
             raise RuntimeError("the parameters are perturbed; second_step comes first")
         return {**super().__getstate__(), "_pairs": None}
 
+    def state_dict(self):
+        """The state of the optimizer; the options of each group, of this wrapper too, are in its groups. Not between the two steps,
+        when the parameters are elsewhere."""
+        if self._perturbed:
+            raise RuntimeError("the parameters are perturbed; second_step comes first")
+        self._rows()  # groups that were added or loaded have all options
+        return super().state_dict()
+
     def _rows(self):
         for group in self.param_groups:
             for name, value in self._options.items():
