@@ -211,6 +211,7 @@ public sealed class CheckpointTests
         StateTests.AssertSame(expected.Optimizer.StateDict(), actual.Optimizer.StateDict());
         Assert.Equal(expected.Scaler.StateDict(), actual.Scaler.StateDict());
         Assert.Equal(expected.Scheduler.Position, actual.Scheduler.Position);
+        Assert.Equal(expected.Sharpness.Options, actual.Sharpness.Options);
     }
 
     private sealed class WatchedSource(ITensorSource source) : ITensorSource
