@@ -1,5 +1,6 @@
 # Installs the library, moves the installation, and builds and runs the examples against it, as users would: through find_package and
 # through pkg-config; on the CPU, and on a CUDA device where the build has one (CUDA: a real one must be there, SIMT: it always is).
+# The programs in the documentation are built through pkg-config and run on the CPU.
 set(prefix ${WORK}/moved)
 file(REMOVE_RECURSE ${WORK})
 
@@ -14,7 +15,7 @@ if(ENGINE STREQUAL "SIMT")  # the stand-in for the CUDA runtime is part of no in
   set(ENV{LD_LIBRARY_PATH} ${WORK}/runtime)
 endif()
 
-run(${CMAKE_COMMAND} -S ${EXAMPLES} -B ${WORK}/cmake -G ${GENERATOR}
+run(${CMAKE_COMMAND} -S ${SOURCE}/examples -B ${WORK}/cmake -G ${GENERATOR}
   -DCMAKE_C_COMPILER=${CC} -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_PREFIX_PATH=${prefix})
 run(${CMAKE_COMMAND} --build ${WORK}/cmake)
 
@@ -28,8 +29,8 @@ execute_process(COMMAND ${PKG_CONFIG} --variable=libdir optim
   OUTPUT_VARIABLE libdir OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 set(warnings -pedantic -Wall -Wextra -Werror)
 file(MAKE_DIRECTORY ${WORK}/pkg-config)
-run(${CC} -std=c99 ${warnings} ${EXAMPLES}/c/train.c -o ${WORK}/pkg-config/train_c ${flags} -lm -Wl,-rpath,${libdir})
-run(${CXX} -std=c++17 ${warnings} ${EXAMPLES}/cpp/train.cpp -o ${WORK}/pkg-config/train_cpp ${flags}
+run(${CC} -std=c99 ${warnings} ${SOURCE}/examples/c/train.c -o ${WORK}/pkg-config/train_c ${flags} -lm -Wl,-rpath,${libdir})
+run(${CXX} -std=c++17 ${warnings} ${SOURCE}/examples/cpp/train.cpp -o ${WORK}/pkg-config/train_cpp ${flags}
   -Wl,-rpath,${libdir})
 
 set(devices cpu)
@@ -42,3 +43,29 @@ foreach(device IN LISTS devices)
     run(${WORK}/${way}/train_cpp --device ${device})
   endforeach()
 endforeach()
+
+# Writes the first program of a page that is fenced as LANGUAGE to OUTPUT.
+function(snippet page language output)
+  file(READ ${SOURCE}/${page} text)
+  string(FIND "${text}" "```${language}\n" begin)
+  if(begin EQUAL -1)
+    message(FATAL_ERROR "${page} has no program in ${language}")
+  endif()
+  string(LENGTH "```${language}\n" fence)
+  math(EXPR begin "${begin} + ${fence}")
+  string(SUBSTRING "${text}" ${begin} -1 text)
+  string(FIND "${text}" "\n```" end)
+  string(SUBSTRING "${text}" 0 ${end} text)
+  file(WRITE ${output} "${text}\n")
+endfunction()
+
+set(made ${WORK}/snippets)
+snippet(README.md c ${made}/readme.c)
+snippet(docs/getting-started/c.md c ${made}/c.c)
+snippet(docs/getting-started/cpp.md cpp ${made}/cpp.cpp)
+foreach(name readme c)
+  run(${CC} -std=c99 ${warnings} ${made}/${name}.c -o ${made}/${name} ${flags} -Wl,-rpath,${libdir})
+  run(${made}/${name})
+endforeach()
+run(${CXX} -std=c++17 ${warnings} ${made}/cpp.cpp -o ${made}/cpp ${flags} -Wl,-rpath,${libdir})
+run(${made}/cpp)
