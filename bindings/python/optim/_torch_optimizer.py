@@ -38,6 +38,7 @@ class Optimizer(torch.optim.Optimizer):
         self._steps = []  # of each group, as of the last look at the device
         self._stepped = set()  # the parameters that a step has changed, likewise
         self._probes = 0
+        self._check(self.options.completed(defaults))  # before the parameters are looked at
         super().__init__(params, defaults)
 
     # ---- groups -------------------------------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ class Optimizer(torch.optim.Optimizer):
         super().add_param_group(self.options.translate(param_group))
         group = self.param_groups[-1]
         try:
-            self.options.complete(group)
+            group.update(self.options.completed(group))
             before = sum(len(other["params"]) for other in self.param_groups[:-1])
             for i, param in enumerate(group["params"], before):
                 _buffers.describe(param, f"params[{i}]")
@@ -68,10 +69,16 @@ class Optimizer(torch.optim.Optimizer):
     def _plan_options(self):
         return {"helpers": self.options.switches(self.helpers), **_storage.members(self.storage)}
 
+    def reset(self):
+        """Forgets all states and step counts: the next step is a first one. Parameters and options stay."""
+        self.state.clear()
+        self._binding, self._steps, self._stepped, self._probes = None, [], set(), 0
+
     def switch_on(self, **helpers):
         """Sets helper options of an optimizer that has made no step yet."""
-        if self._binding is not None or self._steps:
+        if any(step for step, _ in self._step_counts()):
             raise RuntimeError(f"helpers are set before the first step; this {self.rule.class_name} has made some")
+        self.reset()
         before = self.helpers
         self.helpers = {**self.helpers, **helpers}
         try:

@@ -56,8 +56,7 @@ class ArrayOptimizer:
         self.param_groups = []
         for group in groups:
             group = {**defaults, **self.options.translate(group), "params": list(group["params"])}
-            self.options.complete(group)
-            self.param_groups.append(group)
+            self.param_groups.append(self.options.completed(group))
         arrays = self._arrays()
         self._params = [_buffers.describe(array, f"params[{i}]") for i, array in enumerate(arrays)]
         devices = {buffer.device for buffer in self._params} or {("cpu", 0)}

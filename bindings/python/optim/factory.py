@@ -6,7 +6,7 @@ import warnings
 from torch import nn
 
 from ._schema import HELPERS, RULES, find_rule
-from ._options import SPELLINGS
+from ._options import IGNORED, SPELLINGS
 from ._storage import OPTIONS as STORAGE_OPTIONS
 from ._torch_optimizer import CLASSES
 from .wrappers import Lookahead
@@ -74,7 +74,7 @@ def create_optimizer(
     chosen = CLASSES[rule.class_name]
     lookahead = {name: kwargs[name] for name in ("k", "alpha", "pullback_momentum") if name in kwargs}
     known = {hyper.name for other in RULES for hyper in other.hypers} | {helper.name for helper in HELPERS}
-    known |= {"betas", *STORAGE, "foreach", "fused", "pullback_momentum", *SPELLINGS}
+    known |= {"betas", *STORAGE, *IGNORED, "pullback_momentum", *SPELLINGS}
     unknown = [name for name in kwargs if name not in known]
     if unknown:
         raise TypeError(f"no optimizer has an option {', '.join(unknown)}")
