@@ -158,7 +158,7 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void Large_states_are_read_in_pieces_and_where_they_belong()
+    public void Large_states_are_written_and_read_in_pieces_and_where_they_belong()
     {
         const long Elements = 5_000_001;
         using var engine = TestDevice.Open();
@@ -168,7 +168,9 @@ public sealed class CheckpointTests
         gradient.CopyFrom([.. Enumerable.Range(0, (int)Elements).Select(i => (float)i)]);
         optimizer.Step();
         using var scratch = new Scratch();
+        var unsaved = GC.GetAllocatedBytesForCurrentThread();
         optimizer.Save(scratch.File("large"));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - unsaved, 0, optimizer.StateBytes / 2);
         gradient.CopyFrom(new float[Elements]);
         optimizer.Step();
 
