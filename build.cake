@@ -72,14 +72,14 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     Native("simt-asan");
 
     string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "examples", "cmake",
-        "docs/getting-started", "README.md", "CMakeLists.txt", "CMakePresets.json", "build.cake"];
+        "docs", "README.md", "CMakeLists.txt", "CMakePresets.json", "build.cake"];
     var suites = new Suites(Context, force, Python);
     foreach (var name in new[] { preset, "simt", "simt-asan" })
     {
         suites.Run($"native ({name})", [.. native, $"build/{name}/lib", $"build/{name}/bin"], () => suites.Ctest(name));
     }
 
-    string[] managed = [.. native, "managed", "bindings", "tests", "docs", "Directory.Build.props",
+    string[] managed = [.. native, "managed", "bindings", "tests", "Directory.Build.props",
         "Directory.Packages.props", "global.json", Solution, Library, $"build/{preset}/lib", "build/simt/lib"];
     // Test programs may share the cores with others, so threads that wait must not spin.
     suites.Run("managed (cpu)", managed, () => suites.Dotnet(Solution, new()
