@@ -14,6 +14,9 @@ const string Cli = "managed/Optim.Cli/Optim.Cli.csproj";
 const string Optim = "artifacts/bin/optim";
 const string Library = "artifacts/lib/liboptim.so";
 
+// Debian's Python has Debian's torch, whatever python3 is first on PATH.
+string Python = EnvironmentVariable("OPTIM_PYTHON") ?? (IsRunningOnWindows() ? "python" : "/usr/bin/python3");
+
 void Execute(string tool, ProcessArgumentBuilder list, Dictionary<string, string> environment = null)
 {
     var code = StartProcess(tool, new ProcessSettings { Arguments = list, EnvironmentVariables = environment });
@@ -69,14 +72,14 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     Native("simt-asan");
 
     string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "examples", "cmake",
-        "CMakeLists.txt", "CMakePresets.json", "build.cake"];
-    var suites = new Suites(Context, force);
+        "docs", "README.md", "CMakeLists.txt", "CMakePresets.json", "build.cake"];
+    var suites = new Suites(Context, force, Python);
     foreach (var name in new[] { preset, "simt", "simt-asan" })
     {
         suites.Run($"native ({name})", [.. native, $"build/{name}/lib", $"build/{name}/bin"], () => suites.Ctest(name));
     }
 
-    string[] managed = [.. native, "managed", "bindings", "tests", "docs", "README.md", "Directory.Build.props",
+    string[] managed = [.. native, "managed", "bindings", "tests", "Directory.Build.props",
         "Directory.Packages.props", "global.json", Solution, Library, $"build/{preset}/lib", "build/simt/lib"];
     // Test programs may share the cores with others, so threads that wait must not spin.
     suites.Run("managed (cpu)", managed, () => suites.Dotnet(Solution, new()
@@ -96,7 +99,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
         Pack("build/packages-again");
         return suites.Tap("tests/packages/run.sh");
     });
-    string[] python = ["bindings/python", "benchmarks", "tests/python", "tests/golden", "README.md", Library, "build/simt/lib",
+    string[] python = ["bindings/python", "benchmarks", "tests/python", "tests/golden", "docs", "README.md", Library, "build/simt/lib",
         "build.cake", "cmake/suites.cake"];
     suites.Run("python (cpu)", python, () =>
         suites.Pytest("python-cpu", "tests/python", new() { ["OPTIM_LIBRARY"] = Absolute(Library) }));
@@ -115,7 +118,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     suites.Finish();
 });
 
-Task("pack").Description("build the NuGet packages into artifacts/packages").IsDependentOn("managed").Does(() =>
+Task("pack").Description("build the NuGet packages and the Python wheel into artifacts/packages").IsDependentOn("managed").Does(() =>
     Pack("artifacts/packages"));
 
 Task("all").Description("managed, test and pack").IsDependentOn("test").IsDependentOn("pack");

@@ -25,7 +25,7 @@ if (-not (Get-Command dotnet -ErrorAction SilentlyContinue)) {
     exit 1
 }
 if ($IsLinux) {
-    $needs = @(if ($target -in 'test', 'all') { '--tests' })
+    $needs = @(if ($target -in 'test', 'all') { '--tests' }) + @(if ($target -in 'test', 'all', 'pack') { '--pack' })
     & cmake/setup-debian.sh @needs
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
 } else {

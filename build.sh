@@ -29,7 +29,8 @@ if ! command -v dotnet >/dev/null || ! dotnet --version >/dev/null 2>&1; then
   exit 1
 fi
 case $target in
-  test | all) cmake/setup-debian.sh --tests ;;
+  test | all) cmake/setup-debian.sh --tests --pack ;;
+  pack) cmake/setup-debian.sh --pack ;;
   *) cmake/setup-debian.sh ;;
 esac
 

@@ -2,6 +2,7 @@
 # Installs what a build of Optim needs and this Debian machine lacks; quick when nothing is missing.
 #   setup-debian.sh          compilers, CMake, Ninja, test libraries, clang (for the binding generator)
 #   setup-debian.sh --tests  also libtorch, and Python with torch, NumPy and pytest, for the tests of the clients
+#   setup-debian.sh --pack   also what builds a Python wheel
 #   setup-debian.sh --cuda   also the CUDA toolkit, from Debian's contrib and non-free
 # The .NET SDK 10 is the one thing that Debian does not have.
 set -euo pipefail
@@ -23,12 +24,14 @@ for option in "$@"; do
     --tests)
       needs+=("/usr/include/ATen/core/Tensor.h libtorch-dev") # for the tests of Optim.TorchSharp
       needs+=("$python/torch python3-torch" "$python/numpy python3-numpy" "$python/pytest python3-pytest")
+      ;;
+    --pack)
       needs+=("$python/pip python3-pip" "$python/setuptools python3-setuptools" "$python/wheel python3-wheel")
       ;;
     --cuda)
       needs+=("nvcc nvidia-cuda-toolkit" "g++-11 g++-11") # nvcc 11.8 takes no g++ above 11
       ;;
-    *) echo "setup-debian.sh: unknown option $option; allowed: --tests, --cuda" >&2; exit 2 ;;
+    *) echo "setup-debian.sh: unknown option $option; allowed: --tests, --pack, --cuda" >&2; exit 2 ;;
   esac
 done
 

@@ -18,7 +18,7 @@ public sealed record Counts(int Passed, int Failed, int Skipped)
 
 public sealed record Stamp(string Fingerprint, Counts Counts, string Date);
 
-public sealed class Suites(ICakeContext context, bool force)
+public sealed class Suites(ICakeContext context, bool force, string python)
 {
     private const string Results = "build/test-results";
     private readonly List<string> lines = [];
@@ -112,12 +112,10 @@ public sealed class Suites(ICakeContext context, bool force)
         return code != 0 && counts.Failed == 0 ? counts + new Counts(0, 1, 0) : counts;
     }
 
-    // Debian's Python has Debian's torch, whatever python3 is first on PATH.
     public Counts Pytest(string name, string path, Dictionary<string, string> environment)
     {
         var junit = $"{Results}/{name}.xml";
         IO.File.Delete(junit);
-        var python = Environment.GetEnvironmentVariable("OPTIM_PYTHON") ?? "/usr/bin/python3";
         var code = Start(
             python,
             $"-m pytest {path} --quiet -p no:cacheprovider --junit-xml={junit}",

@@ -1,7 +1,5 @@
 """Optimizers of this library as what is timed: their class, their plan alone, and a replayed CUDA graph of it."""
 
-import ctypes
-
 import optim
 import torch
 from optim import _buffers, _native
@@ -33,13 +31,8 @@ class Ours:
 
     @property
     def bytes(self):
-        """What a step must read and write (optim_plan_bytes_per_step)."""
-        total = 0
-        for bucket in self.buckets:
-            found = ctypes.c_uint64()
-            _native.check(_native.lib.optim_plan_bytes_per_step(bucket.plan.handle, ctypes.byref(found)))
-            total += found.value
-        return total
+        """What a step must read and write."""
+        return self.optimizer.bytes_per_step()
 
 
 class Roots:

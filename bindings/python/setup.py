@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
 from wheel.bdist_wheel import bdist_wheel
 
@@ -14,6 +14,8 @@ HERE = Path(__file__).resolve().parent
 ABI = (HERE / "optim" / "_abi.py").read_text()
 VERSION = ".".join(re.search(rf"^VERSION_{part} = (\d+)$", ABI, re.M).group(1) for part in ("MAJOR", "MINOR", "PATCH"))
 PLACES = [Path(os.environ.get("OPTIM_LIBRARY") or HERE.parent.parent / "artifacts" / "lib" / "liboptim.so")]
+if os.environ.get("OPTIM_LIBRARY") and not PLACES[0].is_file():
+    raise SystemExit(f"OPTIM_LIBRARY is {PLACES[0]}, which is no file")
 LIBRARIES = [path for path in PLACES if path.is_file()]
 
 
@@ -24,13 +26,18 @@ class BuildWithLibrary(build_py):
             shutil.copy(library, Path(self.build_lib) / "optim" / "liboptim.so")
 
 
-class WheelOfAnyPython(bdist_wheel):
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = not LIBRARIES
+class DistributionWithLibrary(Distribution):
+    def has_ext_modules(self):  # so that it goes where packages of one platform are
+        return bool(LIBRARIES)
 
+
+class WheelOfAnyPython(bdist_wheel):
     def get_tag(self):
         return ("py3", "none", super().get_tag()[2])
 
 
-setup(version=VERSION, cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelOfAnyPython})
+setup(
+    version=VERSION,
+    distclass=DistributionWithLibrary,
+    cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelOfAnyPython},
+)

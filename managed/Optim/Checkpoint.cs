@@ -5,7 +5,7 @@ namespace Optim;
 
 /// <summary>All that a training run needs in order to go on as if it had never stopped, besides the values of the
 /// parameters: an optimizer with its states, counters, hyper-parameters and helper settings, the position of its learning-rate
-/// schedules and its gradient scaler, in one safetensors file.</summary>
+/// schedules, its gradient scaler and the options of sharpness-aware minimization, in one safetensors file.</summary>
 /// <remarks>
 /// <para>A file is replaced only once the new one is complete on disk: who is interrupted at any moment, by a kill or a power
 /// cut, finds the old one or the new one.</para>
@@ -17,6 +17,7 @@ public sealed class Checkpoint
 {
     private const string SchedulerKey = "scheduler";
     private const string ScalerKey = "scaler";
+    private const string SharpnessKey = "sharpness";
 
     /// <summary>A checkpoint of an optimizer.</summary>
     public Checkpoint(Optimizer optimizer)
@@ -34,17 +35,22 @@ public sealed class Checkpoint
     /// <summary>The scaler of its gradients; null = that part is neither saved nor restored.</summary>
     public GradientScaler? Scaler { get; init; }
 
+    /// <summary>Sharpness-aware minimization around it; null = its options are neither saved nor restored.</summary>
+    public SharpnessAwareMinimization? Sharpness { get; init; }
+
     /// <summary>Whether a run may go on with other helper settings and schedules than those it was saved with, which is then no
     /// longer the same run. Helpers with other states are refused all the same.</summary>
     public bool AcceptOtherSettings { get; init; }
 
     /// <summary>Writes everything to a file; waits for the device. No file grows in memory: states go from the device to the
     /// disk in pieces.</summary>
-    /// <exception cref="InvalidOperationException">The scaler is between a step and its update.</exception>
+    /// <exception cref="InvalidOperationException">The scaler is between a step and its update, or the parameters are at the point
+    /// of highest loss between the two steps of <see cref="Sharpness"/>.</exception>
     /// <exception cref="IOException">The file cannot be written; one that was there is as it was.</exception>
     public void Save(string path) => SafeTensors.Save(path, Source());
 
-    /// <summary>Restores everything from a file.</summary>
+    /// <summary>Restores everything from a file. Where the optimizer keeps master weights and the file has none, they are taken
+    /// from the parameters as they are now.</summary>
     /// <exception cref="FormatException">The file is no sound safetensors file.</exception>
     /// <exception cref="OptimException">What it holds does not fit; nothing has changed.</exception>
     public void Load(string path)
@@ -60,6 +66,7 @@ public sealed class Checkpoint
     {
         ArgumentNullException.ThrowIfNull(source);
         Optimizer.CheckOpen();
+        Sharpness?.CheckAtRest();
         foreach (var restore in Prepare(source))
         {
             restore();
@@ -70,6 +77,7 @@ public sealed class Checkpoint
     internal ITensorSource Source()
     {
         Optimizer.CheckWhole();
+        Sharpness?.CheckAtRest();
         var metadata = new Dictionary<string, string>();
         StateMetadata.Write(Optimizer, metadata);
         if (Scheduler is not null)
@@ -80,6 +88,11 @@ public sealed class Checkpoint
         if (Scaler is not null)
         {
             metadata[ScalerKey] = Describe(Scaler).ToJsonString();
+        }
+
+        if (Sharpness is not null)
+        {
+            metadata[SharpnessKey] = Sharpness.Describe().ToJsonString();
         }
 
         return new StateSource(metadata, Optimizer.StateMemory);
@@ -116,6 +129,11 @@ public sealed class Checkpoint
                         numbers.ToDictionary(pair => pair.Key, pair => JsonFields.Number(pair.Value, $"{ScalerKey}.{pair.Key}"))
                     )
                 );
+            }
+
+            if (Sharpness is not null)
+            {
+                parts.Add(Sharpness.Prepare(JsonFields.ParseArray(source.Metadata, SharpnessKey)));
             }
 
             return parts;

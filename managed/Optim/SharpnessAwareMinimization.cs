@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Optim.Interop;
 
 namespace Optim;
@@ -6,7 +7,8 @@ namespace Optim;
 /// nearby (SAM, arXiv 2010.01412; ASAM, arXiv 2102.11600).</summary>
 /// <remarks>Either call <see cref="Step(Func{double})"/>, or <see cref="FirstStep"/> once the gradients are there,
 /// compute the gradients again at the moved parameters, and call <see cref="SecondStep()"/>. The wrapper keeps a copy of
-/// the parameters as scratch memory; it has no state to save, and it does not own the optimizer.</remarks>
+/// the parameters as scratch memory, and does not own the optimizer. It has no state; its options are saved by a checkpoint
+/// that has it as <see cref="Checkpoint.Sharpness"/>.</remarks>
 public sealed unsafe class SharpnessAwareMinimization : IDisposable
 {
     private readonly PlanHandle _perturb;
@@ -79,12 +81,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfNegative(group);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(group, _options.Length);
-        var values = options.ToRow();
-        fixed (double* row = values)
-        {
-            NativeStatus.Check(NativeMethods.PlanSetHypers(_perturb, group, row, values.Length));
-        }
-
+        SetRow(group, options.ToRow());
         _options[group] = options;
     }
 
@@ -169,10 +166,81 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
         _old.Dispose();
     }
 
+    internal void CheckAtRest()
+    {
+        CheckOpen();
+        if (IsPerturbed)
+        {
+            throw new InvalidOperationException($"The parameters are perturbed; {nameof(SecondStep)} or {nameof(Restore)} comes first.");
+        }
+    }
+
+    internal JsonArray Describe()
+    {
+        var groups = new JsonArray();
+        foreach (var options in _options)
+        {
+            var values = SharpnessOptions.Names.Zip(options.ToRow(), (name, value) => KeyValuePair.Create(name, (JsonNode?)JsonFields.Of(value)));
+            groups.Add((JsonNode)new JsonObject(values));
+        }
+
+        return groups;
+    }
+
+    /// <summary>Checks a description, and says how to restore the options.</summary>
+    internal Action Prepare(JsonArray stored)
+    {
+        if (stored.Count != _options.Length)
+        {
+            throw new OptimException($"sharpness of the state has {stored.Count} groups, the optimizer {_options.Length}.");
+        }
+
+        double[][] rows = [.. stored.Select((group, i) => ReadRow(group, $"sharpness[{i}]"))];
+        try
+        {
+            SetRows(rows); // the library refuses what is out of range
+        }
+        finally
+        {
+            SetRows([.. _options.Select(options => options.ToRow())]);
+        }
+
+        return () =>
+        {
+            SetRows(rows);
+            for (var i = 0; i < rows.Length; i++)
+            {
+                _options[i] = SharpnessOptions.FromRow(rows[i]);
+            }
+        };
+    }
+
+    private static double[] ReadRow(JsonNode? group, string what)
+    {
+        var values = JsonFields.Object(group, what);
+        return [.. SharpnessOptions.Names.Select(name => JsonFields.Number(values[name], $"{what}.{name}"))];
+    }
+
     private static IEnumerable<SharpnessOptions> Repeat(SharpnessOptions options, Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
         return Enumerable.Repeat(options, optimizer.Groups.Count);
+    }
+
+    private void SetRows(double[][] rows)
+    {
+        for (var group = 0; group < rows.Length; group++)
+        {
+            SetRow(group, rows[group]);
+        }
+    }
+
+    private void SetRow(int group, double[] values)
+    {
+        fixed (double* row = values)
+        {
+            NativeStatus.Check(NativeMethods.PlanSetHypers(_perturb, group, row, values.Length));
+        }
     }
 
     private PlanHandle MakePlan(string rule, double[][] values) =>

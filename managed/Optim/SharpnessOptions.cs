@@ -19,5 +19,18 @@ public sealed record SharpnessOptions
     /// <summary>Added to the parameters that scale the neighbourhood.</summary>
     public double AsamEta { get; init; }
 
+    /// <summary>The names of the hyper-parameters of the native rule, in the order of a row.</summary>
+    internal static IReadOnlyList<string> Names { get; } = ["rho", "adaptive", "perturb_eps", "use_gc", "asam_eta"];
+
     internal double[] ToRow() => [Rho, Adaptive ? 1 : 0, PerturbEpsilon, UseGc ? 1 : 0, AsamEta];
+
+    internal static SharpnessOptions FromRow(double[] row) =>
+        new()
+        {
+            Rho = row[0],
+            Adaptive = row[1] != 0,
+            PerturbEpsilon = row[2],
+            UseGc = row[3] != 0,
+            AsamEta = row[4],
+        };
 }

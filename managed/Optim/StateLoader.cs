@@ -7,6 +7,8 @@ internal static class StateLoader
     // A source may read a piece at a time, and a device takes it from the host.
     private const int ChunkBytes = 1 << 23;
 
+    private const string MasterWeights = "master_param";
+
     /// <summary>Checks that a state fits.</summary>
     /// <param name="optimizer">What is to be restored.</param>
     /// <param name="source">The state.</param>
@@ -20,7 +22,7 @@ internal static class StateLoader
         {
             SetHypers(optimizer, groups);
             optimizer.IsHalfLoaded = true;
-            ReadStates(optimizer.StateMemory, source);
+            ReadStates(optimizer, source);
             for (var i = 0; i < groups.Length; i++)
             {
                 optimizer.SetStepCount(i, groups[i].Step);
@@ -54,11 +56,19 @@ internal static class StateLoader
         }
     }
 
-    private static void ReadStates(StateMemory states, ITensorSource source)
+    private static void ReadStates(Optimizer optimizer, ITensorSource source)
     {
+        var states = optimizer.StateMemory;
         var staging = new byte[states.IsOnHost ? 0 : Math.Min(ChunkBytes, states.ByteLength)];
+        optimizer.RefreshSources(); // for master weights
         foreach (var slot in states.Slots)
         {
+            if (!source.Tensors.ContainsKey(slot.Key))
+            {
+                states.WriteWidened(slot, optimizer.Parameters[slot.Parameter].Value);
+                continue;
+            }
+
             for (var offset = 0L; offset < slot.Bytes; offset += ChunkBytes)
             {
                 var length = (int)Math.Min(ChunkBytes, slot.Bytes - offset);
@@ -79,10 +89,17 @@ internal static class StateLoader
     private static void CheckTensors(Optimizer optimizer, ITensorSource source)
     {
         var slots = optimizer.StateMemory.Slots;
+        var taken = 0;
         foreach (var slot in slots)
         {
             if (!source.Tensors.TryGetValue(slot.Key, out var stored))
             {
+                if (slot.Name == MasterWeights)
+                {
+                    taken++; // from the parameters: the run had none before
+                    continue;
+                }
+
                 throw new OptimException($"{optimizer.RuleName}: the state has no \"{slot.Key}\".");
             }
 
@@ -95,7 +112,7 @@ internal static class StateLoader
             }
         }
 
-        if (source.Tensors.Count != slots.Count)
+        if (source.Tensors.Count != slots.Count - taken)
         {
             var known = slots.Select(slot => slot.Key).ToHashSet();
             var extra = source.Tensors.Keys.First(name => !known.Contains(name));

@@ -81,6 +81,30 @@ internal sealed unsafe class StateMemory : IDisposable
         }
     }
 
+    /// <summary>Replaces a slot of Float32 by the values of a tensor of its shape, piece by piece.</summary>
+    public void WriteWidened(StateSlot slot, Tensor source)
+    {
+        const int Piece = 1 << 18;
+        var size = source.DType.Size();
+        var stored = new byte[Piece * size];
+        var values = new double[Piece];
+        var wide = new byte[Piece * sizeof(float)];
+        for (var begin = 0L; begin < source.ElementCount; begin += Piece)
+        {
+            var count = (int)Math.Min(Piece, source.ElementCount - begin);
+            fixed (byte* bytes = stored)
+            {
+                _engine.Copy(bytes, (void*)(source.Pointer + (nint)(begin * size)), (long)count * size);
+            }
+
+            ElementConversion.Widen(stored, source.DType, values.AsSpan(0, count));
+            ElementConversion.Narrow(values.AsSpan(0, count), slot.DType, wide);
+            Write(slot, begin * sizeof(float), wide.AsSpan(0, count * sizeof(float)));
+        }
+
+        GC.KeepAlive(source);
+    }
+
     /// <summary>Whether the host can write the buffer itself.</summary>
     public bool IsOnHost => _engine.Device.Type == DeviceType.Cpu;
 

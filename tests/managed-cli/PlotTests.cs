@@ -21,6 +21,7 @@ public sealed class PlotTests
         using var scratch = new Scratch();
         var run = CommandLine.Run("plot", "--optimizer", rules[0].Name, "--output", scratch.Folder);
         Assert.True(run.Code == 0, run.Errors);
+        Assert.Contains("plot: 1 of 1 optimizers", run.Output, StringComparison.Ordinal);
         foreach (TestFunction function in TestFunction.All)
         {
             string name = $"{rules[0].Name}-{function.Name}.svg";

@@ -22,6 +22,10 @@ public sealed class CheckpointMisuseTests
             { "scaler", "\"growth_factor\"", "\"growth_sector\"", "\"growth_sector\"" },
             { "scaler", "\"backoff_factor\":0.5", "\"backoff_factor\":\"half\"", "scaler.backoff_factor of the state is \"half\", not a number" },
             { "scaler", "\"scale\":", "\"scale\":1e300,\"x\":", "\"x\"" },
+            { "sharpness", "[{", "[{},{", "sharpness of the state has 2 groups, the optimizer 1" },
+            { "sharpness", "\"rho\":0.5", "\"rho\":-1", "rho" },
+            { "sharpness", "\"adaptive\":1", "\"adaptive\":0.5", "adaptive" },
+            { "sharpness", "\"asam_eta\"", "\"asam_beta\"", "sharpness[0].asam_eta of the state is missing" },
         };
 
     [Theory]

@@ -149,7 +149,7 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void Large_states_are_read_in_pieces_and_where_they_belong()
+    public void Large_states_are_written_and_read_in_pieces_and_where_they_belong()
     {
         const long Elements = 5_000_001;
         using var engine = TestDevice.Open();
@@ -159,7 +159,9 @@ public sealed class CheckpointTests
         gradient.CopyFrom([.. Enumerable.Range(0, (int)Elements).Select(i => (float)i)]);
         optimizer.Step();
         using var scratch = new Scratch();
+        var unsaved = GC.GetAllocatedBytesForCurrentThread();
         optimizer.Save(scratch.File("large"));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - unsaved, 0, optimizer.StateBytes / 2);
         gradient.CopyFrom(new float[Elements]);
         optimizer.Step();
 
@@ -211,6 +213,7 @@ public sealed class CheckpointTests
         StateTests.AssertSame(expected.Optimizer.StateDict(), actual.Optimizer.StateDict());
         Assert.Equal(expected.Scaler.StateDict(), actual.Scaler.StateDict());
         Assert.Equal(expected.Scheduler.Position, actual.Scheduler.Position);
+        Assert.Equal(expected.Sharpness.Options, actual.Sharpness.Options);
     }
 
     private sealed class WatchedSource(ITensorSource source) : ITensorSource

@@ -16,6 +16,45 @@ public sealed class SharpnessTests
         return model.Values.Sum(value => value * value) / 2;
     }
 
+    [Fact]
+    public void A_checkpoint_restores_the_options_of_every_group()
+    {
+        using var scratch = new Scratch();
+        using var model = new Model();
+        using var optimizer = model.Optimizer("adamw");
+        var options = new SharpnessOptions { Rho = 0.5, Adaptive = true, PerturbEpsilon = 0.25, UseGc = true, AsamEta = 0.125 };
+        using var sam = new SharpnessAwareMinimization(optimizer);
+        sam.SetOptions(0, options);
+        Steps(model, sam);
+        var checkpoint = new Checkpoint(optimizer) { Sharpness = sam };
+        checkpoint.Save(scratch.File("file"));
+
+        using var other = new Model();
+        using var resumed = other.Optimizer("adamw");
+        using var again = new SharpnessAwareMinimization(resumed, new SharpnessOptions { Rho = 0.01 });
+        new Checkpoint(resumed) { Sharpness = again }.Load(scratch.File("file"));
+        Assert.Equal([options], again.Options);
+        model.CopyValuesTo(other);
+        Steps(model, sam);
+        Steps(other, again);
+        Assert.Equal(model.Values, other.Values);
+
+        sam.FirstStep();
+        Assert.Throws<InvalidOperationException>(() => checkpoint.Save(scratch.File("between")));
+        Assert.Throws<InvalidOperationException>(() => checkpoint.Load(scratch.File("file")));
+        Assert.False(File.Exists(scratch.File("between")));
+        sam.Restore();
+        checkpoint.Load(scratch.File("file"));
+
+        static void Steps(Model model, SharpnessAwareMinimization sam)
+        {
+            for (var step = 0; step < 3; step++)
+            {
+                sam.Step(() => Bowl(model));
+            }
+        }
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

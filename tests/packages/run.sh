@@ -1,13 +1,14 @@
 #!/bin/bash
 # The packages in build/packages, as a user has them: what is in them, a fresh project that restores them from a folder and nothing
-# else, the tool, and that packing again gives the same bytes (build/packages-again).
+# else, the tool, the Python wheel in a fresh environment, and that packing again gives the same bytes (build/packages-again).
 # Prints "ok NAME" or "not ok NAME" for each.
 cd "$(dirname "$0")/../.."
 packages=$PWD/build/packages
 source=$PWD/tests/packages
+python=${OPTIM_PYTHON:-/usr/bin/python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset OPTIM_LIBRARY
+unset OPTIM_LIBRARY PYTHONPATH
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 . tests/report.sh
 
@@ -16,7 +17,7 @@ has() {
   local file=$1 entry
   shift
   for entry in "$@"; do
-    python3 -m zipfile -l $file | grep -q "^$entry " || { echo "$file has no $entry"; return 1; }
+    $python -m zipfile -l $file | grep -q "^$entry " || { echo "$file has no $entry"; return 1; }
   done
 }
 
@@ -30,21 +31,25 @@ complete() {
   has $packages/Optim.Native.linux-x64.[0-9]*.nupkg README.md LICENSE runtimes/linux-x64/native/liboptim.so &&
   has $packages/Optim.Cli.[0-9]*.nupkg README.md LICENSE tools/net10.0/any/Optim.Cli.dll \
     tools/net10.0/any/runtimes/linux-x64/native/liboptim.so &&
-  has $packages/Optim.Cli.[0-9]*.snupkg tools/net10.0/any/Optim.Cli.pdb
+  has $packages/Optim.Cli.[0-9]*.snupkg tools/net10.0/any/Optim.Cli.pdb &&
+  has $packages/optim-*.whl optim/__init__.py optim/liboptim.so 'optim-.*.dist-info/LICENSE' 'optim-.*.dist-info/METADATA'
 }
 
 # No package tells where it was built. Entries are compressed, so they are unpacked first.
 anonymous() {
   local file
-  for file in "$packages"/*.nupkg "$packages"/*.snupkg; do
-    python3 -m zipfile -e "$file" "$work/unpacked/$(basename "$file")"
+  for file in "$packages"/*.nupkg "$packages"/*.snupkg "$packages"/*.whl; do
+    $python -m zipfile -e "$file" "$work/unpacked/$(basename "$file")"
   done
   ! grep -rlF "$PWD" "$work/unpacked"
 }
 
 described() {
   local nuspec=$work/unpacked/$(basename $packages/Optim.[0-9]*.nupkg)/Optim.nuspec
-  grep '<license type="expression">MIT<' "$nuspec" && grep '<readme>README.md<' "$nuspec" && grep '<repository type="git"' "$nuspec"
+  grep '<license type="expression">MIT<' "$nuspec" && grep '<readme>README.md<' "$nuspec" && grep '<repository type="git"' "$nuspec" &&
+    grep -x 'License: MIT' $work/unpacked/optim-*.whl/optim-*.dist-info/METADATA &&
+    grep -x '# Optim for Python' $work/unpacked/optim-*.whl/optim-*.dist-info/METADATA &&
+    grep -x 'Tag: py3-none-linux_x86_64' $work/unpacked/optim-*.whl/optim-*.dist-info/WHEEL
 }
 
 prepare() { cp -r "$source/consumer" "$source/nuget.config" "$work" && cp -r "$packages" "$work/feed"; }
@@ -52,6 +57,13 @@ prepare() { cp -r "$source/consumer" "$source/nuget.config" "$work" && cp -r "$p
 steps() {
   cd "$work/consumer" && dotnet build --configuration Release && dotnet bin/Release/net10.0/Consumer.dll |
     tee /dev/stderr | awk '$1 == "loss" && $4 < $2 / 2 { fell = 1 } END { exit !fell }'
+}
+
+wheel() {
+  cd "$work" && $python -m venv --without-pip --system-site-packages venv &&
+    $python -m pip --python venv/bin/python --disable-pip-version-check install --no-index --no-deps --find-links feed optim &&
+    venv/bin/python "$source/train.py" | tee /dev/stderr | awk '$1 == "library" && $2 ~ "/venv/" { own = 1 }
+      $1 == "loss" && $4 < $2 / 2 { fell = 1 } END { exit !(own && fell) }'
 }
 
 tool() {
@@ -65,5 +77,6 @@ report "packages: say licence, README and repository" described
 report "packages: are the same bytes when packed again" diff -r "$packages" "$packages-again"
 report "packages: are taken to a fresh folder" prepare
 report "packages: restore from a folder; ten steps lower the loss" steps
+report "packages: the wheel installs from a folder; ten steps lower the loss" wheel
 report "packages: the tool installs, and lists the catalogue" tool
 exit $status

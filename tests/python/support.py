@@ -26,6 +26,19 @@ def loss_of(made):
     return ((made(DATA) - TARGET) ** 2).mean()
 
 
+class DLPack:
+    """What another library's tensor looks like: nothing but the protocol."""
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def __dlpack__(self, stream=None):
+        return torch.utils.dlpack.to_dlpack(self.tensor)
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+
 def train(made, optimizer, steps, set_to_none=True, scheduler=None):
     """Trains; returns the losses. A rule that needs a Hessian gets one by way of gradients that have a graph."""
     losses = []
@@ -56,5 +69,3 @@ def difference(first, second):
 
 def equal(first, second):
     return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters()))
-
-

@@ -5,7 +5,7 @@ import inspect
 import numpy
 import pytest
 import torch
-from support import create
+from support import DLPack, create
 
 import optim
 from optim import arrays
@@ -60,19 +60,6 @@ def test_resuming_equals_never_having_stopped(chosen):
         array[...] = other  # a new optimizer may project its parameters
     run(second, 4, 9)
     assert all((a == b).all() for a, b in zip(straight, second.param_groups[0]["params"]))
-
-
-class DLPack:
-    """What another library's tensor looks like: nothing but the protocol."""
-
-    def __init__(self, tensor):
-        self.tensor = tensor
-
-    def __dlpack__(self, stream=None):
-        return torch.utils.dlpack.to_dlpack(self.tensor)
-
-    def __dlpack_device__(self):
-        return (1, 0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])

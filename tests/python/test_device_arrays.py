@@ -24,10 +24,11 @@ class DeviceTensor:
     """Memory of a device, given by DLPack."""
 
     def __init__(self, engine, values):
-        self.memory = arrays.DeviceArray(engine, values.shape, _abi.F32)
+        self.dtype, bits = values.dtype, 8 * values.itemsize
+        self.memory = arrays.DeviceArray(engine, values.shape, _abi.F16 if bits == 16 else _abi.F32)
         self.memory.copy_from(values.ctypes.data)
         self.shape = (ctypes.c_int64 * values.ndim)(*values.shape)
-        view = (self.memory.address, KDL_CUDA, 0, values.ndim, 2, 32, 1, self.shape, None, 0)
+        view = (self.memory.address, KDL_CUDA, 0, values.ndim, 2, bits, 1, self.shape, None, 0)
         self.managed = ManagedTensor(_buffers._DLTensor(*view), None, None)
 
     def __dlpack__(self, stream=None):
@@ -37,7 +38,7 @@ class DeviceTensor:
         return (KDL_CUDA, 0)
 
     def host(self):
-        values = numpy.empty(tuple(self.shape), numpy.float32)
+        values = numpy.empty(tuple(self.shape), self.dtype)
         self.memory.copy_to(values.ctypes.data)
         return values
 
@@ -72,6 +73,16 @@ def test_steps_resuming_and_states(chosen):
     for first, second in zip(host, device):
         assert numpy.allclose(first, second.host(), rtol=1e-4, atol=1e-6)
     assert all(isinstance(a, arrays.DeviceArray) for state in resumed.state for a in state.values())
+
+
+def test_master_weights_switched_on_in_resuming_are_the_parameters():
+    tensor = DeviceTensor(_native.Engine(("cuda", 0)), values(0)[0].astype(numpy.float16))
+    first = arrays.AdamW([tensor])
+    second = arrays.AdamW([tensor], master_weights=True)
+    second.state[0]["master_param"].copy_from(values(1)[0].ctypes.data)
+    second.load_state_dict(first.state_dict())
+    master = numpy.frombuffer(second.state_dict()["state"][0]["master_param"], numpy.float32)
+    assert (master.reshape(4, 3) == tensor.host()).all()
 
 
 def test_a_device_and_the_host_do_not_mix():

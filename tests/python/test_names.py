@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from support import CLASS_LIST, create, loss_of, model, train
+from support import CLASS_LIST, create, equal, loss_of, model, train
 
 import optim
 
@@ -93,7 +93,7 @@ def test_parameters_without_weight_decay():
 def test_keyword_names_of_other_libraries():
     params = list(model().parameters())
     assert optim.Adam(params, amsgrad=True).param_groups[0]["ams_bound"] is True
-    assert optim.AdamW(params, foreach=False, fused=None).defaults.keys() == optim.AdamW(params).defaults.keys()
+    assert optim.AdamW(params, foreach=False, fused=None, use_svd=True).defaults.keys() == optim.AdamW(params).defaults.keys()
     assert optim.Ranger21(params, num_iterations=5, amsgrad=False).param_groups[0]["amsgrad"] is False
     for chosen in CLASS_LIST:
         for hyper in (hyper for hyper in chosen.rule.hypers if hyper.words):
@@ -164,3 +164,39 @@ def test_the_classes_stand_where_those_of_pytorch_optimizer_stand():
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=5)
         train(made, optimizer, 5, scheduler=scheduler)
         assert math.isfinite(float(loss_of(made)))
+
+
+@pytest.mark.parametrize("chosen", CLASS_LIST, ids=lambda c: c.__name__)
+def test_reset_forgets_the_states(chosen):
+    first, second = model(), model()
+    optimizer = create(chosen, first.parameters(), clip_norm=1.0)
+    train(first, optimizer, 3)
+    first.load_state_dict(second.state_dict())
+    optimizer.reset()
+    assert not optimizer.state
+    train(first, optimizer, 3)
+    train(second, create(chosen, second.parameters(), clip_norm=1.0), 3)
+    assert equal(first, second)
+
+
+@pytest.mark.parametrize("chosen", CLASS_LIST, ids=lambda c: c.__name__)
+def test_options_are_checked_before_parameters(chosen):
+    with pytest.raises(ValueError, match="lr of group 0 is -1"):
+        chosen(None, lr=-1)
+
+
+def test_sam_and_lookahead_as_its_tests_use_them():
+    with pytest.raises(ValueError, match="rho of group 0 is -0.1"):
+        optim.SAM(None, optim.AdamP, rho=-0.1)
+    made, expected = model(), model()
+    optimizer = optim.AdamP(made.parameters())
+    for pullback in ("none", "pullback", "reset"):
+        wrapped = optim.Lookahead(optimizer, k=2, pullback_momentum=pullback)
+        wrapped.load_state_dict(wrapped.state_dict())  # nobody has made a step yet
+    train(made, wrapped, 4)
+    train(expected, optim.Lookahead(optim.AdamP(expected.parameters()), k=2, pullback_momentum="reset"), 4)
+    assert equal(made, expected)
+    surgery = optim.PCGrad(optimizer)
+    surgery.pc_backward([loss_of(made), loss_of(made)])
+    surgery.reset()
+    assert all(param.grad is None for param in made.parameters()) and optimizer.state

@@ -12,7 +12,9 @@ import pytest
 
 import optim
 
-MODULE = Path(__file__).resolve().parents[2] / "bindings" / "python"
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = ROOT / "bindings" / "python"
+SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
 def python(code, **environment):
@@ -102,11 +104,19 @@ assert torch.equal(param.detach(), torch.zeros(3))
     assert (target / f"optim-{optim.version}.dist-info").is_dir()
 
 
-@pytest.mark.parametrize(("readme", "least"), [(MODULE / "README.md", 8), (MODULE.parents[1] / "README.md", 1)])
-def test_every_snippet_of_the_readmes_runs(readme, least, tmp_path):
-    snippets = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
-    assert len(snippets) >= least
-    code = "\n".join(snippets)
+PAGES = sorted(page for folder in ("docs", "bindings") for page in (ROOT / folder).rglob("*.md")) + [ROOT / "README.md"]
+PROGRAMS = {str(page.relative_to(ROOT)): found for page in PAGES if (found := SNIPPET.findall(page.read_text()))}
+
+
+def test_programs_are_found():
+    assert {"README.md", "bindings/python/README.md", "docs/getting-started/python.md"} <= PROGRAMS.keys()
+    assert len(PROGRAMS["bindings/python/README.md"]) >= 8
+
+
+@pytest.mark.parametrize("page", PROGRAMS)
+def test_every_program_in_the_documentation_runs(page, tmp_path):
+    """Those of a page one after the other, as a reader would type them in."""
+    code = "\n".join(PROGRAMS[page])
     given = {**os.environ, "PYTHONPATH": str(MODULE), "OPTIM_LIBRARY": optim.path}
     result = subprocess.run([sys.executable, "-c", code], env=given, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr

@@ -69,6 +69,53 @@ def test_resuming_equals_never_having_stopped(chosen):
     assert equal(straight, stopped)
 
 
+# What makes a first step differ from others, in rules that have it.
+MOMENTUM = {"momentum": 0.9, "dampening": 0.5}
+
+
+@every_class
+@pytest.mark.parametrize("way", ["state_dict", "pickle", "arrays", "another parameter thaws"])
+def test_a_first_gradient_that_comes_after_resuming(chosen, way):
+    """Rules may begin with it otherwise than go on: those that have not had one yet are told apart."""
+    options = {name: value for name, value in MOMENTUM.items() if name in chosen.options.defaults}
+    shapes = [(4, 3), (2,), (3, 2), (5,)]
+    chosen = getattr(optim.arrays, chosen.__name__) if way == "arrays" else chosen
+
+    def start():
+        params = [torch.nn.Parameter(torch.full(shape, 0.5)) for shape in shapes]
+        params[3].requires_grad_(False)
+        return params, create(chosen, [p.detach() for p in params] if way == "arrays" else params, lr=0.01, **options)
+
+    def steps(params, optimizer, first, last):
+        for step in range(first, last):
+            grads = [torch.randn(shape, generator=torch.Generator().manual_seed(step)) for shape in shapes]
+            late = [False, step < 3, step < 5, True]  # the gradient of params[2] comes after the stop
+            grads = [None if waits else grad for waits, grad in zip(late, grads)]
+            inputs = {name: [g if g is None else g.abs() for g in grads] for name in chosen.rule.needs}
+            if way == "arrays":
+                optimizer.step(grads, **inputs)
+                continue
+            for param, grad in zip(params, grads):
+                param.grad = grad
+            optimizer.step(**inputs)
+
+    (straight, whole), (stopped, first) = start(), start()
+    steps(straight, whole, 0, 8)
+    steps(stopped, first, 0, 4)
+    if way == "pickle":
+        stopped, first = pickle.loads(pickle.dumps((stopped, first)))
+    elif way == "another parameter thaws":
+        stopped[3].requires_grad_(True)
+    else:
+        other, second = start()
+        second.load_state_dict(first.state_dict())
+        for to, kept in zip(other, stopped):
+            to.data.copy_(kept)
+        stopped, first = other, second
+    steps(stopped, first, 4, 8)
+    assert all(torch.equal(a, b) for a, b in zip(straight[:3], stopped[:3]))
+
+
 @every_class
 @pytest.mark.parametrize("stepped", [False, True])
 def test_pickle_and_deepcopy_keep_everything(chosen, stepped):

@@ -174,12 +174,33 @@ def test_sam_restores_when_the_closure_fails_and_keeps_what_has_no_gradient():
     assert not equal(before, made)
     with pytest.raises(RuntimeError, match="second_step comes next"):
         optimizer.first_step()
-    with pytest.raises(RuntimeError, match="perturbed"):
-        pickle.dumps(optimizer)
+    for keep in (pickle.dumps, optim.SAM.state_dict):
+        with pytest.raises(RuntimeError, match="perturbed"):
+            keep(optimizer)
     optimizer.restore()
     assert equal(before, made)
     copied = pickle.loads(pickle.dumps((made, optimizer)))[1]
     assert copied.param_groups[0]["rho"] == 1.0
+
+
+@pytest.mark.parametrize("base", [optim.AdamW, torch.optim.AdamW])
+def test_sam_resumes_with_its_options(base):
+    def steps(made, optimizer, count):
+        for _ in range(count):
+            for half in (optimizer.first_step, optimizer.second_step):
+                loss_of(made).backward()
+                half(zero_grad=True)
+
+    straight, stopped = model(), model()
+    whole, first = (optim.SAM(m.parameters(), base, lr=0.01) for m in (straight, stopped))
+    for optimizer in (whole, first):
+        optimizer.param_groups[0].update(rho=0.7, adaptive=True, perturb_eps=0.5, asam_eta=0.1, use_gc=True)
+    steps(straight, whole, 6)
+    steps(stopped, first, 3)
+    second = optim.SAM(stopped.parameters(), base, lr=0.5, rho=0.1)
+    second.load_state_dict(pickle.loads(pickle.dumps(first.state_dict())))
+    steps(stopped, second, 3)
+    assert equal(straight, stopped)
 
 
 def test_pcgrad_in_plain_torch():

@@ -114,7 +114,7 @@ class Plan:
 
     def __init__(self, engine, rule, rows, buffers=(), groups=(), helpers=None, grad_dtype=-1, state_dtype=-1, **storage):
         self.handle = ctypes.c_void_p()
-        self.engine = engine
+        self.engine, self.tensors = engine, len(buffers)
         width = len(rows[0])
         self._rows = [tuple(row) for row in rows]
         hypers = array("d", [value for row in rows for value in row])
@@ -194,6 +194,21 @@ class Plan:
 
     def set_input_step(self, group, step):
         check(lib.optim_plan_set_input_step(self.handle, group, step))
+
+    def get_stepped(self):
+        """Which tensors a step has changed yet."""
+        stepped = array("i", bytes(4 * self.tensors))
+        check(lib.optim_plan_get_stepped(self.handle, stepped.buffer_info()[0]))
+        return [value != 0 for value in stepped]
+
+    def set_stepped(self, stepped):
+        values = array("i", map(int, stepped))
+        check(lib.optim_plan_set_stepped(self.handle, values.buffer_info()[0]))
+
+    def bytes_per_step(self):
+        found = ctypes.c_uint64()
+        check(lib.optim_plan_bytes_per_step(self.handle, ctypes.byref(found)))
+        return found.value
 
     def _get(self, function, group):
         step = ctypes.c_int64()

@@ -4,8 +4,8 @@ import inspect
 
 from . import _schema
 
-# Arguments of torch.optim that choose among its implementations and mean nothing here.
-IGNORED = ("foreach", "fused")
+# Arguments that choose among the implementations of other libraries and mean nothing here.
+IGNORED = ("foreach", "fused", "use_svd")
 
 
 class Options:
@@ -35,11 +35,13 @@ class Options:
                 named.setdefault(name, values[foreign])
         return named
 
-    def complete(self, group):
-        """Puts into a new group the values that a 0 stands for."""
+    def completed(self, group):
+        """A new group, with the values that a 0 stands for."""
+        found = dict(group)
         for hyper in self.rule.hypers:
-            if hyper.like is not None and group[hyper.name] == 0:
-                group[hyper.name] = group[hyper.like]
+            if hyper.like is not None and found[hyper.name] == 0:
+                found[hyper.name] = found[hyper.like]
+        return found
 
     def row(self, group):
         """The hyper-parameters of a group as the library reads them."""

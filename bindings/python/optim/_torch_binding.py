@@ -8,6 +8,7 @@ import torch
 
 from . import _buffers
 from ._native import Plan, engine_for
+from ._storage import MASTER
 
 # Unbound methods: with map they make the loops over all tensors of a step twice as fast.
 _stride, _is_contiguous = torch.Tensor.stride, torch.Tensor.is_contiguous
@@ -38,16 +39,19 @@ class Bucket:
         self._inputs = False
 
     def check_states(self, given):
-        """States that were loaded must have those of the rule, in their sizes; others are dropped with a warning."""
+        """States that were loaded must have those of the rule, in their sizes; others are dropped with a warning. Master weights
+        may be missing."""
         dropped = set()
         for place, slots, states in zip(self.places, self.slots, given):
             if not states:
                 continue
-            missing = [slot.name for slot in slots if slot.name not in states]
+            missing = [slot.name for slot in slots if slot.name not in states and slot.name != MASTER]
             if missing:
                 raise ValueError(f"params[{place}] lacks the state {', '.join(missing)}; it has {', '.join(states)}")
             for slot in slots:
                 value = states.get(slot.name)
+                if value is None and slot.name == MASTER:
+                    continue
                 if isinstance(value, torch.Tensor) and value.numel() == torch.Size(slot.shape).numel():
                     continue
                 size = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
@@ -69,9 +73,11 @@ class Bucket:
                 tensors[slot.name] = self._adopt(old, param, slot) if old is not None else self._allocate(param, slot)
             made.append(tensors)
         self.plan.bind(states=[t.data_ptr() for tensors in made for t in tensors.values()])
-        missing = [any(slot.name not in state for slot in slots) for slots, state in zip(self.slots, given)]
-        if any(missing):
+        if any(slots and not state for slots, state in zip(self.slots, given)):
             self._initialize(made, given)
+        for param, tensors, state in zip(self.params, made, given):
+            if state and MASTER in tensors and MASTER not in state:  # the run had none before: it goes on from the parameters
+                tensors[MASTER].copy_(param)
         return made
 
     def _initialize(self, made, given):
@@ -222,6 +228,7 @@ class Binding:
             for group, (step, input_step) in enumerate(steps):
                 bucket.plan.set_step(group, step)
                 bucket.plan.set_input_step(group, input_step)
+            bucket.plan.set_stepped([param in optimizer._stepped for param in bucket.params])
             for param, tensors in zip(bucket.params, made):
                 optimizer.state[param] = tensors
 
@@ -235,6 +242,12 @@ class Binding:
         if any(param.grad is not None or param.requires_grad for param in self.dormant):
             return True
         return not all([bucket.refresh() for bucket in self.buckets])
+
+    def stepped(self):
+        """The parameters that a step has changed. Waits for the device."""
+        return {
+            param for bucket in self.buckets for param, stepped in zip(bucket.params, bucket.plan.get_stepped()) if stepped
+        }
 
     def steps(self):
         """Of each group the number of its steps, and of those with further inputs. Waits for the device."""

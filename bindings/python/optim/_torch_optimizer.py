@@ -3,11 +3,10 @@
 import copy
 import inspect
 import itertools
-import operator
 
 import torch
 
-from . import _buffers
+from . import _buffers, _storage
 from ._native import Plan, engine_for
 from ._options import Options, bound
 from ._schema import ALIASES, RULES
@@ -21,15 +20,6 @@ _ESTIMATE_OPTIONS = (
     ("num_samples", 1, "Probes of an estimate."),
     ("hessian_distribution", "rademacher", "Of the probes: 'rademacher' or 'gaussian'."),
 )
-STORAGE_OPTIONS = (
-    ("state_dtype", None, "torch dtype of the states; None: float64 for float64 parameters, otherwise float32."),
-    ("master_weights", False, "Step 16-bit parameters through a float32 copy, the state 'master_param' (arXiv 1710.03740)."),
-    (
-        "stochastic_rounding_seed",
-        None,
-        "Seed by which what is stored in bfloat16 parameters is rounded at random (arXiv 1502.02551); None: to nearest.",
-    ),
-)
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -42,11 +32,13 @@ class Optimizer(torch.optim.Optimizer):
 
     def __init__(self, params, defaults, helpers=None, storage=None, **extra):
         self.helpers = dict(helpers or {})
-        self.storage = {name: default for name, default, _ in STORAGE_OPTIONS} | (storage or {})
+        self.storage = _storage.chosen(storage or {})
         self.extra = extra
         self._binding = None
-        self._steps = []
+        self._steps = []  # of each group, as of the last look at the device
+        self._stepped = set()  # the parameters that a step has changed, likewise
         self._probes = 0
+        self._check(self.options.completed(defaults))  # before the parameters are looked at
         super().__init__(params, defaults)
 
     # ---- groups -------------------------------------------------------------------------------------------------------
@@ -58,7 +50,7 @@ class Optimizer(torch.optim.Optimizer):
         super().add_param_group(self.options.translate(param_group))
         group = self.param_groups[-1]
         try:
-            self.options.complete(group)
+            group.update(self.options.completed(group))
             before = sum(len(other["params"]) for other in self.param_groups[:-1])
             for i, param in enumerate(group["params"], before):
                 _buffers.describe(param, f"params[{i}]")
@@ -75,24 +67,18 @@ class Optimizer(torch.optim.Optimizer):
         return [self.options.row(group) for group in self.param_groups]
 
     def _plan_options(self):
-        state_dtype, master_weights, seed = self.storage.values()
-        dtype = -1 if state_dtype is None else _buffers.torch_dtypes(torch).get(state_dtype)
-        if dtype is None:
-            raise TypeError(f"state_dtype is {state_dtype}; allowed are {_buffers.ALLOWED}")
-        if seed is not None and not 0 <= operator.index(seed) < 2**64:
-            raise ValueError(f"stochastic_rounding_seed is {seed}; allowed is 0 to 2**64 - 1, or None")
-        return {
-            "helpers": self.options.switches(self.helpers),
-            "state_dtype": dtype,
-            "master_weights": int(master_weights),
-            "stochastic_rounding": int(seed is not None),
-            "rounding_seed": seed or 0,
-        }
+        return {"helpers": self.options.switches(self.helpers), **_storage.members(self.storage)}
+
+    def reset(self):
+        """Forgets all states and step counts: the next step is a first one. Parameters and options stay."""
+        self.state.clear()
+        self._binding, self._steps, self._stepped, self._probes = None, [], set(), 0
 
     def switch_on(self, **helpers):
         """Sets helper options of an optimizer that has made no step yet."""
-        if self._binding is not None or self._steps:
+        if any(step for step, _ in self._step_counts()):
             raise RuntimeError(f"helpers are set before the first step; this {self.rule.class_name} has made some")
+        self.reset()
         before = self.helpers
         self.helpers = {**self.helpers, **helpers}
         try:
@@ -137,9 +123,15 @@ class Optimizer(torch.optim.Optimizer):
     def _step_counts(self):
         """Of each group the number of steps, and of those with further inputs. Waits for the device."""
         if self._binding is not None:
-            self._steps = self._binding.steps()
+            self._steps, self._stepped = self._binding.steps(), self._binding.stepped()
         groups = len(self.param_groups)
         return (self._steps + [(0, 0)] * groups)[:groups]
+
+    def bytes_per_step(self):
+        """Bytes that a step must read and write with the gradients of now, of all devices together. States are made where no step
+        has made them yet."""
+        with torch.no_grad():
+            return sum(bucket.plan.bytes_per_step() for bucket in self._bound().buckets)
 
     def _inputs(self, given):
         needs = self.rule.needs
@@ -173,10 +165,11 @@ class Optimizer(torch.optim.Optimizer):
 
     def state_dict(self):
         """The state as torch.optim's and pytorch_optimizer's classes keep it: the step count stands both in the groups and with
-        each parameter's states, an option under all its spellings."""
+        each parameter's states, an option under all its spellings. A group some of whose parameters still wait for their first
+        gradient says so in `stepped`."""
         steps = self._step_counts()
         result = super().state_dict()
-        for group, (step, input_step) in zip(result["param_groups"], steps):
+        for own, group, (step, input_step) in zip(self.param_groups, result["param_groups"], steps):
             group["step"] = step
             if self.rule.needs:
                 group["input_step"] = input_step
@@ -184,6 +177,9 @@ class Optimizer(torch.optim.Optimizer):
             for index in group["params"]:
                 if index in result["state"]:
                     result["state"][index] = {**result["state"][index], "step": torch.tensor(float(step))}
+            stepped = [param in self._stepped for param in own["params"]]
+            if stepped != _with_state(group, result["state"]):
+                group["stepped"] = stepped
         if self._probes:
             result["probes"] = self._probes
         return result
@@ -191,42 +187,54 @@ class Optimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict):
         """Loads a state of this optimizer, or of one of torch.optim or pytorch_optimizer with the same states. Tensors are
         copied. Options that the state does not have stay as they are; states that the rule does not have are dropped with a
-        warning. Where one is missing or of another size, the state is refused and the optimizer stays as it was."""
+        warning. Where one is missing or of another size, the state is refused and the optimizer stays as it was. Only master weights
+        may be missing: the next step takes them from the parameters."""
         groups = state_dict["param_groups"]
         sizes, given = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
         if sizes != given:
             raise ValueError(f"the state has groups of {given} parameters; the optimizer has {sizes}")
         indices = list(itertools.chain.from_iterable(group["params"] for group in groups))
         params = list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
-        before = (self.state, self.param_groups, self._binding, self._steps, self._probes)
+        kept = ("state", "param_groups", "_binding", "_steps", "_stepped", "_probes")
+        before = {name: getattr(self, name) for name in kept}
         try:
             self._steps = [_steps_of(i, group, state_dict["state"]) for i, group in enumerate(groups)]
+            stepped = itertools.chain.from_iterable(g.get("stepped", _with_state(g, state_dict["state"])) for g in groups)
+            self._stepped = {param for param, value in zip(params, stepped) if value}
             self.state = type(self.state)(dict)
             for index, param in zip(indices, params):
                 states = state_dict["state"].get(index, {})
-                kept = {n: copy.deepcopy(v) for n, v in states.items() if n != "step" and v is not None}
-                if kept:
-                    self.state[param] = kept
+                found = {n: copy.deepcopy(v) for n, v in states.items() if n != "step" and v is not None}
+                if found:
+                    self.state[param] = found
+            without_master = [param for param in params if _storage.MASTER not in self.state.get(param, {})]
             self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
             self._binding, self._probes = None, int(state_dict.get("probes", 0))
             with torch.no_grad():
                 self._binding = Binding(self, self._steps)
         except BaseException:
-            self.state, self.param_groups, self._binding, self._steps, self._probes = before
+            self.__dict__.update(before)
             raise
+        if any([self.state.get(param, {}).pop(_storage.MASTER, None) is not None for param in without_master]):
+            self._binding = None  # the parameters may be loaded only after this
 
     def _loaded_group(self, group, loaded):
-        values = {name: value for name, value in loaded.items() if name not in ("params", "step", "input_step")}
+        values = {name: value for name, value in loaded.items() if name not in ("params", "step", "input_step", "stepped")}
         return {**group, **self.options.translate(values), "params": group["params"]}
 
     def __getstate__(self):
         self._steps = self._step_counts()
-        kept = ("helpers", "storage", "extra", "_steps", "_probes")
+        kept = ("helpers", "storage", "extra", "_steps", "_stepped", "_probes")
         return {**super().__getstate__(), **{name: getattr(self, name) for name in kept}}
 
     def __setstate__(self, state):
         self._binding = None
         super().__setstate__(state)
+
+
+def _with_state(group, states):
+    """Of each parameter of a group whether there is a state."""
+    return [bool(states.get(index)) for index in group["params"]]
 
 
 def _steps_of(index, group, states):
@@ -252,16 +260,14 @@ def _steps_of(index, group, states):
 def _make_class(rule):
     options = Options(rule)
     extra = ([*_ESTIMATE_OPTIONS] if set(rule.needs) & set(_ESTIMATES) else [])
-    further = [*extra, *STORAGE_OPTIONS]
+    further = [*extra, *_storage.OPTIONS]
     signature = options.signature([(name, default) for name, default, _ in further])
 
     def __init__(self, *args, **kwargs):
         arguments = bound(signature, rule.class_name, args, kwargs, options)
         values, helpers = options.split(arguments)
-        storage, rest = (
-            {name: arguments.get(name, default) for name, default, _ in chosen} for chosen in (STORAGE_OPTIONS, extra)
-        )
-        Optimizer.__init__(self, arguments["params"], values, helpers, storage, **rest)
+        rest = {name: arguments.get(name, default) for name, default, _ in extra}
+        Optimizer.__init__(self, arguments["params"], values, helpers, _storage.chosen(arguments), **rest)
 
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(parameters=[this, *signature.parameters.values()])

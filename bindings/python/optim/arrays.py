@@ -9,7 +9,7 @@ import ctypes
 import inspect
 import itertools
 
-from . import _abi, _buffers
+from . import _abi, _buffers, _storage
 from ._library import check, lib
 from ._native import Plan, engine_for
 from ._options import Options, bound
@@ -50,21 +50,20 @@ class ArrayOptimizer:
     rule = None
     options = None
 
-    def __init__(self, params, defaults, helpers):
+    def __init__(self, params, defaults, helpers, storage=None):
         groups = list(params)
         groups = [{"params": groups}] if not groups or not isinstance(groups[0], dict) else groups
         self.param_groups = []
         for group in groups:
             group = {**defaults, **self.options.translate(group), "params": list(group["params"])}
-            self.options.complete(group)
-            self.param_groups.append(group)
+            self.param_groups.append(self.options.completed(group))
         arrays = self._arrays()
         self._params = [_buffers.describe(array, f"params[{i}]") for i, array in enumerate(arrays)]
         devices = {buffer.device for buffer in self._params} or {("cpu", 0)}
         if len(devices) > 1:
             raise ValueError(f"the parameters are on {sorted(devices)}; they must be on one device")
         self._engine = engine_for(devices.pop())
-        self._helpers = helpers
+        self._helpers, self._storage = helpers, _storage.chosen(storage or {})
         self._groups = [g for g, group in enumerate(self.param_groups) for _ in group["params"]]
         self._grad_dtype = -1
         self._make_plan()
@@ -76,6 +75,7 @@ class ArrayOptimizer:
 
     def _make_plan(self):
         options = {"helpers": self.options.switches(self._helpers), "grad_dtype": self._grad_dtype}
+        options |= _storage.members(self._storage)
         rows = [self.options.row(group) for group in self.param_groups]
         self._plan = Plan(self._engine, self.rule.name, rows, self._params, self._groups, **options)
         self._slots = [self._plan.slots(i) for i in range(len(self._params))]
@@ -84,7 +84,7 @@ class ArrayOptimizer:
         return list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
 
     def _allocate(self, index, slot):
-        if self._engine.device[0] != "cpu":
+        if self._engine.device[0] != "cpu" or slot.dtype == _abi.BF16:  # which NumPy does not have
             return DeviceArray(self._engine, slot.shape, slot.dtype)
         import numpy
 
@@ -151,7 +151,7 @@ class ArrayOptimizer:
         wanted = -1 if as_params or not dtypes else dtypes.pop()
         if wanted == self._grad_dtype or (not dtypes and wanted == -1 and not any(buffers)):
             return
-        steps, before = self._steps(), (self._plan, self._grad_dtype)
+        steps, stepped, before = self._steps(), self._plan.get_stepped(), (self._plan, self._grad_dtype)
         self._grad_dtype = wanted
         try:
             self._make_plan()
@@ -159,44 +159,73 @@ class ArrayOptimizer:
             self._plan, self._grad_dtype = before
             raise
         self._bind_states()
-        self._set_steps(steps)
+        self._set_steps(steps, stepped)
+
+    def bytes_per_step(self):
+        """Bytes that a step must read and write with the gradients that were given last."""
+        return self._plan.bytes_per_step()
 
     def _steps(self):
         return [(self._plan.get_step(g), self._plan.get_input_step(g)) for g in range(len(self.param_groups))]
 
-    def _set_steps(self, steps):
+    def _set_steps(self, steps, stepped):
         for group, (step, input_step) in enumerate(steps):
             self._plan.set_step(group, step)
             self._plan.set_input_step(group, input_step)
+        self._plan.set_stepped(stepped)
 
     def state_dict(self):
-        """Everything a resumed run needs: copies of the states, as NumPy arrays where they are on the CPU, otherwise as bytes."""
+        """Everything a resumed run needs: copies of the states, as NumPy arrays where they are on the CPU and NumPy has their dtype,
+        otherwise as bytes; and which parameters have had a gradient."""
         groups = [
             {**{name: value for name, value in group.items() if name != "params"}, "step": step, "input_step": input_step}
             for group, (step, input_step) in zip(self.param_groups, self._steps())
         ]
-        return {"param_groups": groups, "state": [{name: _copy(a) for name, a in made.items()} for made in self.state]}
+        states = [{name: _copy(a) for name, a in made.items()} for made in self.state]
+        return {"param_groups": groups, "state": states, "stepped": self._plan.get_stepped()}
 
     def load_state_dict(self, state_dict):
-        """Loads what `state_dict` of an optimizer with the same parameters has returned. Refused states change nothing."""
+        """Loads what `state_dict` of an optimizer with the same parameters has returned. Refused states change nothing. Master
+        weights may be missing, and are then taken from the parameters."""
         groups, states = state_dict["param_groups"], state_dict["state"]
         if len(groups) != len(self.param_groups) or len(states) != len(self.state):
             raise ValueError(
                 f"the state has {len(groups)} groups and {len(states)} parameters; the optimizer has "
                 f"{len(self.param_groups)} and {len(self.state)}"
             )
+        masters = []
         for i, (made, given) in enumerate(zip(self.state, states)):
-            if {name: _size(a) for name, a in made.items()} != {name: _size(a) for name, a in given.items()}:
-                raise ValueError(f"params[{i}] has the states {_sizes(made)}; the given ones are {_sizes(given)}")
+            needed, present = _sizes(made), _sizes(given)
+            if _storage.MASTER in needed and _storage.MASTER not in present:
+                masters.append(i)
+                del needed[_storage.MASTER]
+            if needed != present:
+                raise ValueError(f"params[{i}] has the states {needed}; the given ones are {present}")
         steps = [(int(group["step"]), int(group["input_step"])) for group in groups]
         options = [{n: v for n, v in group.items() if n not in ("step", "input_step")} for group in groups]
         self._plan.set_rows([self.options.row(group) for group in options])
         for group, loaded in zip(self.param_groups, options):
             group.update(loaded)
+        for i in masters:
+            self._widen(self._params[i], self.state[i][_storage.MASTER])
         for made, given in zip(self.state, states):
-            for name, array in made.items():
-                _load(array, given[name])
-        self._set_steps(steps)
+            for name, array in given.items():
+                _load(made[name], array)
+        self._set_steps(steps, state_dict.get("stepped", [True] * len(self.state)))
+
+    def _widen(self, param, master):
+        """Copies a parameter of 16 bits to its master weights."""
+        import numpy
+
+        values = numpy.empty(_elements(param.shape), numpy.float16 if param.dtype == _abi.F16 else numpy.uint16)
+        self._copy_bytes(values.ctypes.data, param.address, values.nbytes)
+        if param.dtype == _abi.BF16:  # the upper half of a float32
+            values = (values.astype(numpy.uint32) << 16).view(numpy.float32)
+        wide = values.astype(numpy.float32)
+        self._copy_bytes(_address(master), wide.ctypes.data, wide.nbytes)
+
+    def _copy_bytes(self, destination, source, count):
+        check(lib.optim_buffer_copy(self._engine.handle, destination, source, count))
 
 
 def _elements(shape):
@@ -236,15 +265,16 @@ def _sizes(states):
 
 def _make_class(rule):
     options = Options(rule)
-    signature = options.signature()
+    signature = options.signature([(name, default) for name, default, _ in _storage.OPTIONS])
 
     def __init__(self, *args, **kwargs):
         arguments = bound(signature, rule.class_name, args, kwargs, options)
-        ArrayOptimizer.__init__(self, arguments["params"], *options.split(arguments))
+        ArrayOptimizer.__init__(self, arguments["params"], *options.split(arguments), _storage.chosen(arguments))
 
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     __init__.__signature__ = signature.replace(parameters=[this, *signature.parameters.values()])
-    members = {"__init__": __init__, "__doc__": options.doc(), "__module__": __name__, "rule": rule, "options": options}
+    members = {"__init__": __init__, "__module__": __name__, "rule": rule, "options": options}
+    members["__doc__"] = options.doc([(name, text) for name, _, text in _storage.OPTIONS])
     return type(rule.class_name, (ArrayOptimizer,), members)
 
 

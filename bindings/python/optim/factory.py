@@ -6,7 +6,9 @@ import warnings
 from torch import nn
 
 from ._schema import HELPERS, RULES, find_rule
-from ._torch_optimizer import CLASSES, STORAGE_OPTIONS, class_named
+from ._options import IGNORED
+from ._storage import OPTIONS as STORAGE_OPTIONS
+from ._torch_optimizer import CLASSES, class_named
 from .wrappers import Lookahead
 
 STORAGE = tuple(name for name, _, _ in STORAGE_OPTIONS)
@@ -73,7 +75,7 @@ def create_optimizer(
     chosen = class_named(rule.class_name)
     lookahead = {name: kwargs[name] for name in ("k", "alpha", "pullback_momentum") if name in kwargs}
     known = {name for other in RULES for hyper in other.hypers for name in (hyper.name, *hyper.spellings)}
-    known |= {helper.name for helper in HELPERS} | {"betas", *STORAGE, "foreach", "fused", "pullback_momentum"}
+    known |= {helper.name for helper in HELPERS} | {"betas", *STORAGE, *IGNORED, "pullback_momentum"}
     unknown = [name for name in kwargs if name not in known]
     if unknown:
         raise TypeError(f"no optimizer has an option {', '.join(unknown)}")

@@ -6,6 +6,7 @@ from collections import namedtuple
 import torch
 
 from . import functions
+from ._native import Plan, engine_for
 from ._torch_binding import Bucket, partition
 from ._torch_optimizer import Optimizer
 
@@ -135,15 +136,24 @@ class SAM(Wrapper):
     def __init__(
         self, params, base_optimizer, rho=0.05, adaptive=False, use_gc=False, perturb_eps=1e-12, asam_eta=0.0, **kwargs
     ):
+        options = dict(zip(self.OPTIONS, (rho, adaptive, perturb_eps, use_gc, asam_eta)))
+        Plan(engine_for(("cpu", 0)), "sam_perturb", [tuple(map(float, options.values()))])  # refuses what is not allowed
         super().__init__(base_optimizer(params, **kwargs))
-        self._options = dict(zip(self.OPTIONS, (rho, adaptive, perturb_eps, use_gc, asam_eta)))
-        self._pairs, self._perturbed = None, False
-        self._build()  # a value that is not allowed is refused now
+        self._options, self._pairs, self._perturbed = options, None, False
+        self._build()
 
     def __getstate__(self):
         if self._perturbed:
             raise RuntimeError("the parameters are perturbed; second_step comes first")
         return {**super().__getstate__(), "_pairs": None}
+
+    def state_dict(self):
+        """The state of the optimizer; the options of each group, of this wrapper too, are in its groups. Not between the two steps,
+        when the parameters are elsewhere."""
+        if self._perturbed:
+            raise RuntimeError("the parameters are perturbed; second_step comes first")
+        self._rows()  # groups that were added or loaded have all options
+        return super().state_dict()
 
     def _rows(self):
         for group in self.param_groups:
@@ -232,6 +242,10 @@ class PCGrad(Wrapper):
         if reduction not in ("mean", "sum"):
             raise ValueError(f"reduction is {reduction!r}; allowed are mean and sum")
         self.reduction = reduction
+
+    def reset(self):
+        """Drops the gradients, as in pytorch_optimizer; `optimizer.reset` forgets the states."""
+        self.zero_grad()
 
     def pc_backward(self, objectives):
         """Sets the gradients of the parameters to the merged ones of 1 to 64 losses. The order of projections is random, by

@@ -47,28 +47,40 @@ internal static class PlotCommand
             table.AddColumn(new TableColumn(column).RightAligned());
         }
 
-        foreach (RuleSchema rule in rules)
-        {
-            foreach (TestFunction function in TestFunction.All)
+        ProgressDisplay.Run(
+            console,
+            open =>
             {
-                Descent descent = Descent.Best(engine, rule, function);
-                Point end = descent.Points[^1];
-                Save(
-                    PathPicture.Draw(rule.Title, function, descent),
-                    Path.Combine(output.FullName, $"{rule.Name}-{function.Name}.svg"));
-                table.AddRow(
-                    Cells.Of(
-                        rule.Title,
-                        function.Title,
-                        descent.LearningRate.ToString("0.#####", CultureInfo.InvariantCulture),
-                        NumberText.Significant(end.DistanceTo(function.Minimum)),
-                        NumberText.Significant(function.Value(end))));
+                IProgressTrack progress = open("plot", rules.Length);
+                for (int i = 0; i < rules.Length; i++)
+                {
+                    Draw(rules[i], engine, output, table);
+                    progress.Report(i + 1, $"{i + 1} of {rules.Length} optimizers");
+                }
             }
-        }
-
+        );
         console.Write(table);
         console.WriteLine($"Pictures: {Path.GetRelativePath(Directory.GetCurrentDirectory(), output.FullName)}");
         return ExitCode.Done;
+    }
+
+    private static void Draw(RuleSchema rule, Engine engine, DirectoryInfo output, Table table)
+    {
+        foreach (TestFunction function in TestFunction.All)
+        {
+            Descent descent = Descent.Best(engine, rule, function);
+            Point end = descent.Points[^1];
+            Save(
+                PathPicture.Draw(rule.Title, function, descent),
+                Path.Combine(output.FullName, $"{rule.Name}-{function.Name}.svg"));
+            table.AddRow(
+                Cells.Of(
+                    rule.Title,
+                    function.Title,
+                    descent.LearningRate.ToString("0.#####", CultureInfo.InvariantCulture),
+                    NumberText.Significant(end.DistanceTo(function.Minimum)),
+                    NumberText.Significant(function.Value(end))));
+        }
     }
 
     // The same bytes everywhere: no byte-order mark, no indentation, one line feed at the end.

@@ -36,6 +36,7 @@ internal sealed class Training : IDisposable
         var values = s_settings.Where(pair => hypers.Contains(pair.Key)).ToDictionary(pair => pair.Key, pair => pair.Value);
         Optimizer = _model.Optimizer(rule, new Dictionary<string, double>(values) { ["lr"] = rate }, helpers);
         Scheduler = new LearningRateScheduler(Optimizer, schedule ?? Cosine);
+        Sharpness = new SharpnessAwareMinimization(Optimizer, new SharpnessOptions { Rho = 10 * rate, Adaptive = true });
         Scaler = new GradientScaler(_model.Engine, scaling ?? new AmpScaling { InitScale = 64, GrowthInterval = 3 });
         _lateGradient = _model.Parameters[Late].Gradient!;
         _inputs =
@@ -69,7 +70,9 @@ internal sealed class Training : IDisposable
 
     public GradientScaler Scaler { get; }
 
-    public Checkpoint Checkpoint => new(Optimizer) { Scheduler = Scheduler, Scaler = Scaler };
+    public SharpnessAwareMinimization Sharpness { get; }
+
+    public Checkpoint Checkpoint => new(Optimizer) { Scheduler = Scheduler, Scaler = Scaler, Sharpness = Sharpness };
 
     public double[] Values => _model.Values;
 
@@ -92,6 +95,7 @@ internal sealed class Training : IDisposable
     public void Dispose()
     {
         Scaler.Dispose();
+        Sharpness.Dispose();
         Optimizer.Dispose();
         _lateGradient.Dispose();
         foreach (var tensor in _inputs.SelectMany(inputs => inputs.Values))
