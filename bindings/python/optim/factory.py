@@ -5,8 +5,8 @@ import warnings
 
 from torch import nn
 
-from ._schema import HELPERS, RULES, find_rule
 from ._options import IGNORED
+from ._schema import HELPERS, RULES, find_rule
 from ._storage import OPTIONS as STORAGE_OPTIONS
 from ._torch_optimizer import CLASSES, class_named
 from .wrappers import Lookahead
