@@ -15,6 +15,7 @@
 //   close_row(sums, s, c, x)             optional: once a row, in double: derive further sums, update per-row slots
 //   close_tensor(sums, s, c, x)          optional: once a tensor, likewise
 //   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor (Scope::all: of all)
+//   rows_alone                           optional: true where finish looks at the sums of the row alone (tensor is null)
 //   apply(p, g, s, c, f)                 the second pass
 //   gather_pass, apply_pass              which streams the passes touch; whether apply writes the state (and may take s as a
 //                                        variable) must not depend on the hyper-parameters
@@ -66,8 +67,8 @@ struct Pass {
   bool reads_param, reads_grad, reads_state, writes_param, writes_state;
   bool reads_inputs = true;
 
-  // What either of two groups touches.
-  Pass& operator|=(const Pass& other) {
+  // What either of two passes touches.
+  OPTIM_FN Pass& operator|=(const Pass& other) {
     reads_param |= other.reads_param;
     reads_grad |= other.reads_grad;
     reads_state |= other.reads_state;
@@ -136,6 +137,10 @@ struct HasCloseTensor<
     Rule, std::void_t<decltype(Rule::close_tensor(std::declval<double*>(), std::declval<StateOf<Rule, double>&>(),
                                                   std::declval<const ScalarsOf<Rule, double>&>(),
                                                   std::declval<const Extent&>()))>> : std::true_type {};
+template <class Rule, class = void>
+struct RowsAlone : std::false_type {};
+template <class Rule>
+struct RowsAlone<Rule, std::enable_if_t<Rule::rows_alone>> : std::true_type {};
 template <class Rule, class = void>
 struct HasCheck : std::false_type {};
 template <class Rule>
@@ -207,6 +212,8 @@ template <class Rule>
 constexpr bool has_close_row = detail::HasCloseRow<Rule>::value;
 template <class Rule>
 constexpr bool has_close_tensor = detail::HasCloseTensor<Rule>::value;
+template <class Rule>
+constexpr bool rows_alone = detail::RowsAlone<Rule>::value && !has_close_tensor<Rule>;
 template <class Rule>
 constexpr bool has_check = detail::HasCheck<Rule>::value;
 template <class Rule>
