@@ -17,25 +17,31 @@ Work queued_by(const Session& session) {
 
 class Launches : public PerRule {
  protected:
+  // The program of a matrix rule depends on the shapes: one tensor of each.
   PlanSpec one_tensor(const optim_helpers& helpers) const {
-    // The program of a matrix rule is longer for more dimensions.
-    const Shape shape = rule().shape == "matrix" ? Shape{4, 3, 2, 2} : Shape{33, 65};
-    PlanSpec spec{rule().name, {{shape}}, {plain_row()}};
+    PlanSpec spec{rule().name, {{{33, 65}}}, {plain_row()}};
+    for (const Shape& shape : shapes()) {
+      if (rule().shape == "matrix") spec.tensors.push_back({shape});
+    }
     spec.helpers = helpers;
     return spec;
   }
 
   // A hundred tensors of every rank, with and without several tiles, in three groups.
   PlanSpec many_tensors(const optim_helpers& helpers) const {
-    const Shape shapes[] = {{7}, {33, 3}, {2, 3, 4}, {65, 2}, {4, 3, 2, 2}};
     PlanSpec spec{rule().name, {}, {plain_row(), plain_row(), with(rule(), plain_row(), "lr", 0.01)}};
-    for (int64_t i = 0; i < 100; ++i) {
-      spec.tensors.push_back({shapes[static_cast<size_t>(i) % std::size(shapes)]});
-      spec.group_of.push_back(i % 3);
+    for (size_t i = 0; i < 100; ++i) {
+      spec.tensors.push_back({shapes()[i % shapes().size()]});
+      spec.group_of.push_back(static_cast<int64_t>(i % 3));
     }
     spec.tensors[50] = {{33, 65}};
     spec.helpers = helpers;
     return spec;
+  }
+
+  static const std::vector<Shape>& shapes() {
+    static const std::vector<Shape> all{{7}, {33, 3}, {2, 3, 4}, {65, 2}, {4, 3, 2, 2}};
+    return all;
   }
 
   // Kernels of a steady step, which copies nothing.

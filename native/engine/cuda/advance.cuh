@@ -29,13 +29,16 @@ __device__ void prepare_group(GroupEntry& group) {
 // After a change of settings or counters. One block.
 template <class Rule, class T>
 __global__ void __launch_bounds__(block_threads) prepare(GroupEntry* groups, std::int32_t count) {
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) prepare_group<Rule, T>(groups[i]);
 }
 
-// At the end of the last kernel of a step, by all blocks; the last of them knows that nobody needs the old values.
+// At the end of the last kernel of a step, by all blocks (step: of kept arguments); the last of them knows that nobody
+// needs the old values.
 template <class Rule, class T>
-__device__ __forceinline__ void advance(const StepTables& step) {
+__device__ __attribute__((noinline)) void advance(const StepTables& step) {
   if (!arrive(&step.state->blocks_finished, 1, gridDim.x)) return;
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < step.group_count; i += block_threads) {
     GroupEntry& group = step.groups[i];
     ++group.step;

@@ -92,46 +92,48 @@ __device__ void specialized_scalars(const StepTables& step, std::int32_t index, 
   }
 }
 
-// The map of a unit of the helpers' tiling. decays: with the factor of stable weight decay, which a pass that only
-// looks what the second moment will be does not know.
-__device__ inline RowMap map_of(const StepTables& step, std::int32_t index, std::int64_t unit, bool decays) {
+// The map of a unit of the helpers' tiling, but for the parameter.
+__device__ __attribute__((noinline)) inline RowMap gradient_map_of(const StepTables& step, std::int32_t index,
+                                                                   std::int64_t unit) {
   const TensorEntry& tensor = step.tensors[index];
-  const GroupEntry& group = step.groups[tensor.group];
-  const GroupOptions& options = group.settings.options;
+  const GroupOptions& options = step.groups[tensor.group].settings.options;
   RowMap map = RowMap::identity();
   map.scale = options.sign;
+  if (step.moments == nullptr) return map;
   const GlobalFacts& facts = step.state->facts;
-  Moments moments{};
-  if (step.moments != nullptr) {
-    moments = step.moments[step.moment_units[index].first_unit + unit];
-    map = row_stage(moments, tensor.extent, facts, options);
-    const double tensor_scale = step.maps != nullptr ? step.maps[index].scale : 1;
-    map.scale = options.sign * map.scale * tensor_scale * global_scale(facts, options);
-  }
-  if (decays || options.helpers.stable_weight_decay == 0) {
-    map.param_scale = param_stage(moments, facts, options, group.lr, step_number(group));
-  }
+  map = row_stage(step.moments[step.moment_units[index].first_unit + unit], tensor.extent, facts, options);
+  const double tensor_scale = step.maps != nullptr ? step.maps[index].scale : 1;
+  map.scale = options.sign * map.scale * tensor_scale * global_scale(facts, options);
   return map;
 }
 
-template <class T>
-struct RowScale {
-  T scale, mean, param_scale;
-
-  __device__ static RowScale of(const RowMap& map) { return {T(map.scale), T(map.mean), T(map.param_scale)}; }
-  __device__ __forceinline__ void put_into(GradientMap<T>& map) const {
-    map.scale = scale;
-    map.mean = mean;
-    map.param_scale = param_scale;
-  }
-};
+// The factor on the parameters of a unit. decays: with that of stable weight decay, which a pass that only looks what
+// the second moment will be does not know.
+__device__ __attribute__((noinline)) inline double param_scale_of(const StepTables& step, std::int32_t index,
+                                                                  std::int64_t unit, bool decays) {
+  const GroupEntry& group = step.groups[step.tensors[index].group];
+  const GroupOptions& options = group.settings.options;
+  if (!options.maps_parameters() || (!decays && options.helpers.stable_weight_decay > 0)) return 1;
+  Moments moments{};
+  if (step.moments != nullptr) moments.param_sq = step.moments[step.moment_units[index].first_unit + unit].param_sq;
+  return param_stage(moments, step.state->facts, options, group.lr, step_number(group));
+}
 
 // Maps of units [first, first + count) of a tensor. By all threads.
+__device__ __attribute__((noinline)) inline void store_maps(const StepTables& step, std::int32_t tensor,
+                                                            std::int64_t first, int count, bool decays, RowMap* rows) {
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
+    rows[i] = gradient_map_of(step, tensor, first + i);
+    rows[i].param_scale = param_scale_of(step, tensor, first + i, decays);
+  }
+}
+
 template <class T>
-__device__ __attribute__((noinline)) void store_maps(const StepTables& step, std::int32_t tensor, std::int64_t first,
-                                                     int count, bool decays, RowScale<T>* rows) {
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads)
-    rows[i] = RowScale<T>::of(map_of(step, tensor, first + i, decays));
+__device__ __forceinline__ void put_into(GradientMap<T>& map, const RowMap& row) {
+  map.scale = T(row.scale);
+  map.mean = T(row.mean);
+  map.param_scale = T(row.param_scale);
 }
 
 template <class Rule, class T>
@@ -173,8 +175,8 @@ template <class Rule, class T>
 class Opener {
  public:
   // step: of kept arguments. contexts: two in shared memory, which alternate so that one barrier is enough. rows: as
-  // many as a tile may have, where helpers make maps. decays: see map_of.
-  __device__ Opener(const StepTables& step, bool decays, TileContext<Rule, T>* contexts, RowScale<T>* rows)
+  // many as a tile may have, where helpers make maps. decays: see param_scale_of.
+  __device__ Opener(const StepTables& step, bool decays, TileContext<Rule, T>* contexts, RowMap* rows)
       : step_(step), contexts_(contexts), rows_(rows), decays_(decays) {}
 
   // All threads, before issuing a tile's loads: what takes many registers.
@@ -207,20 +209,20 @@ class Opener {
   __device__ __forceinline__ void map(const Position& at, T (&p)[chunk], T (&g)[chunk]) const {
     GradientMap<T> map = contexts_[turn_].map;
     if (!step_.mapped || rows_of_tile_ == 1) {
-      if (step_.mapped) rows_->put_into(map);
+      if (step_.mapped) put_into(map, *rows_);
 #pragma unroll
       for (int j = 0; j < chunk; ++j) map.apply(p[j], g[j]);
       return;
     }
     const std::int64_t length = step_.tensors[tensor_].extent.row_length;
     const std::int64_t row = at.first / length;
-    const RowScale<T>* next = rows_ + (row - first_row_);
+    const RowMap* next = rows_ + (row - first_row_);
     std::int64_t left = (row + 1) * length - at.first;
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
       if (j >= at.count) continue;
       if (j == 0 || left == 0) {
-        next->put_into(map);
+        put_into(map, *next);
         ++next;
         if (j > 0) left = length;
       }
@@ -232,7 +234,7 @@ class Opener {
  private:
   const StepTables& step_;
   TileContext<Rule, T>* contexts_;
-  RowScale<T>* rows_;
+  RowMap* rows_;
   bool decays_;
   std::int32_t tensor_ = -1;
   int turn_ = 0;

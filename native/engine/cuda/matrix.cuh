@@ -13,6 +13,7 @@ __device__ void mark_due(const PassArguments& arguments, bool skips) {
   if (blockIdx.x == 0 && threadIdx.x == 0) step.state->skips_program = skips ? 1 : 0;
   if (skips) return;
   const int stride = static_cast<int>(gridDim.x * blockDim.x);
+#pragma unroll 1
   for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < step.tensor_count; i += stride) {
     const GroupEntry& group = step.groups[step.tensors[i].group];
     arguments.due[i] = Rule::due(hypers_of<Rule>(group), step_number(group), is_first_step(step, i, group));
@@ -28,7 +29,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) direct(Pass
   if (skips) return;
   const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  OPTIM_DYNAMIC_SHARED(rows, RowScale<T>);
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
   Opener<Rule, T> opener(kept.step, true, contexts, rows);
   for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
     const Tile tile = arguments.tiling.tiles[range.tile()];
@@ -68,7 +69,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) measure(Pas
   if (is_skipped(step)) return;
   const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  OPTIM_DYNAMIC_SHARED(rows, RowScale<T>);
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
   Opener<Rule, T> opener(kept.step, true, contexts, rows);
   const SumMerging<Rule> merging{arguments};
   Cascade<SumMerging<Rule>, PassArguments> cascade(kept, false);

@@ -181,6 +181,7 @@ struct MomentMerging {
   // A tile of whole units whose moments are in the array of units.
   __device__ __forceinline__ void close_tile(std::int64_t i, const Tile& tile, std::int64_t units) const {
     Moments total{}, mapped{};
+#pragma unroll 1
     for (std::int64_t u = threadIdx.x; u < units; u += block_threads) {
       const Moments& moments = unit(tile.tensor, tile.unit + u);
       total.merge(moments);
@@ -235,6 +236,7 @@ struct MomentMerging {
     for (std::int32_t i = 0; i < step.tensor_count; ++i) {
       if (arguments.tiling.tensors[i].units == 0 || !takes_part(step, step.tensors[i])) continue;
       Moments sum{};
+#pragma unroll 1
       for (std::int64_t u = threadIdx.x; u < arguments.tiling.tensors[i].units; u += block_threads)
         sum.merge(mapped(i, unit(i, u), step.state->facts));
       sum = merge_block(sum);
@@ -252,6 +254,7 @@ struct MomentMerging {
     total = merge_block(total);
     if (thread == 0) step.state->facts.mapped_sum_sq = total.value[0];
     __syncthreads();
+#pragma unroll 1
     for (int i = thread; i < step.tensor_count; i += block_threads) {
       const TensorEntry& tensor = step.tensors[i];
       const GroupOptions& options = step.groups[tensor.group].settings.options;

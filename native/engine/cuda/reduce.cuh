@@ -58,6 +58,7 @@ __device__ __forceinline__ V merge_block(const V& value) {
   if (thread % warp_threads == 0) warps[thread / warp_threads] = merged;
   __syncthreads();
   if (thread == 0) {
+#pragma unroll 1
     for (int i = 1; i < block_warps; ++i) merged.merge(warps[i]);
   }
   __syncthreads();
@@ -69,6 +70,7 @@ template <class V>
 __device__ __forceinline__ V merge_strided(const V* items, std::int64_t first, std::int64_t count,
                                            std::int64_t stride) {
   V value{};
+#pragma unroll 1
   for (std::int64_t i = first; i < count; i += stride) value.merge(items[i]);
   return value;
 }
@@ -112,6 +114,7 @@ class UnitRuns {
       const int last = ((unit + 1) * length_ - 1) / chunk;
       if (first == last) continue;  // handed over complete
       V value{};
+#pragma unroll 1
       for (int i = first + lane; i <= last; i += lanes) value.merge(i == first ? tails[i] : heads[i]);
       if (by_warp) value = merge_warp(value);
       if (lane == 0) output_[unit] = value;

@@ -14,10 +14,28 @@ __host__ __device__ constexpr std::size_t runs_bytes(bool grouped) {
 }
 
 // Whether all that is summed with the elements of a tile is in the tile; its block then makes both passes.
-template <class Rule>
-__device__ __forceinline__ bool stands_alone(const StepTables& step, const Tile& tile, const TiledTensor& tiled) {
-  if (step.initialize || scope_of<Rule>() == Scope::all) return false;
+template <class Rule, bool Initializes>
+__device__ __forceinline__ bool stands_alone(const Tile& tile, const TiledTensor& tiled) {
+  if constexpr (Initializes || scope_of<Rule>() == Scope::all) return false;
   return tiled.partials_per_unit == 1 && (rows_alone<Rule> || tile.count == tiled.units * tiled.unit_length);
+}
+
+// The factors of some units of a tensor. By all threads.
+template <class Rule, class T>
+__device__ __attribute__((noinline)) void store_factors(const PassArguments& arguments, std::int32_t index,
+                                                        std::int64_t first, int count,
+                                                        typename Rule::template Factors<T>* factors) {
+  OPTIM_SHARED(scalars, ScalarsOf<Rule, double>);
+  if (threadIdx.x == 0) specialized_scalars<Rule, double>(arguments.step, index, scalars);
+  __syncthreads();
+  const SumMerging<Rule> sums{arguments};
+  const Extent extent = extent_of_units<Rule>(arguments.step.tensors[index], arguments.tiling.tensors[index]);
+  const double* const whole = rows_alone<Rule> ? nullptr : sums.whole(index).value;
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
+    factors[i] = Rule::template finish<T>(sums.unit(index, first + i).value, whole,
+                                          static_cast<const ScalarsOf<Rule, double>&>(scalars), extent);
+  }
 }
 
 // The factors of the units of a tile: of the only one in shared memory, of several in the array of all units.
@@ -26,7 +44,7 @@ class TileFactors {
  public:
   using Factors = typename Rule::template Factors<T>;
 
-  // shared: of the block.
+  // arguments: kept. shared: of the block.
   __device__ TileFactors(const PassArguments& arguments, Factors& shared) : arguments_(arguments), shared_(shared) {}
 
   // All threads.
@@ -38,17 +56,9 @@ class TileFactors {
     tensor_ = single_ ? tile.tensor : -1;
     unit_ = tile.unit;
     all_ = static_cast<Factors*>(arguments_.reduced.factors) + tiled.first_unit;
-    OPTIM_SHARED(scalars, ScalarsOf<Rule, double>);
     __syncthreads();  // nobody needs the factors of the tile before
-    if (threadIdx.x == 0) specialized_scalars<Rule, double>(arguments_.step, tile.tensor, scalars);
-    if (single_) {
-      if (threadIdx.x == 0) shared_ = finished(tile, tile.unit, scalars);
-    } else {
-      __syncthreads();
-      const std::int64_t end = tile.unit + tile.count / length_;
-      for (std::int64_t unit = tile.unit + threadIdx.x; unit < end; unit += block_threads)
-        all_[unit] = finished(tile, unit, scalars);
-    }
+    store_factors<Rule, T>(arguments_, tile.tensor, tile.unit, single_ ? 1 : static_cast<int>(tile.count / length_),
+                           single_ ? &shared_ : all_ + tile.unit);
     __syncthreads();
   }
 
@@ -72,15 +82,6 @@ class TileFactors {
   }
 
  private:
-  __device__ __forceinline__ Factors finished(const Tile& tile, std::int64_t unit,
-                                              const ScalarsOf<Rule, double>& scalars) const {
-    const SumMerging<Rule> sums{arguments_};
-    const Extent extent =
-        extent_of_units<Rule>(arguments_.step.tensors[tile.tensor], arguments_.tiling.tensors[tile.tensor]);
-    const double* const whole = rows_alone<Rule> ? nullptr : sums.whole(tile.tensor).value;
-    return Rule::template finish<T>(sums.unit(tile.tensor, unit).value, whole, scalars, extent);
-  }
-
   const PassArguments& arguments_;
   Factors& shared_;
   Factors* all_ = nullptr;
@@ -124,7 +125,7 @@ __device__ __forceinline__ Pass apply_loads(const StepTables& step, const Tensor
 }
 
 // Tile i. Where nothing outside of it is summed with its elements, both passes, in one read.
-template <class Rule, class T>
+template <class Rule, class T, bool Initializes>
 __device__ __forceinline__ void gather_tile(const PassArguments& arguments, const PassArguments& kept, std::int64_t i,
                                             const Tile& tile, Opener<Rule, T>& opener, TileFactors<Rule, T>& factors,
                                             RuleSums<Rule>* heads) {
@@ -134,7 +135,7 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
   const TensorEntry& tensor = step.tensors[tile.tensor];
   const Position at(tile);
   const Pass pass = step.groups[tensor.group].settings.gather_pass;
-  const bool probes = is_probe<Rule>(arguments), alone = !probes && stands_alone<Rule>(step, tile, tiled);
+  const bool probes = is_probe<Rule>(arguments), alone = !probes && stands_alone<Rule, Initializes>(tile, tiled);
   Pass loads = pass;
   if (alone) loads |= apply_loads<Rule>(step, tensor);
   opener.open_maps(tile);
@@ -187,25 +188,27 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
   if (tiled.partials_per_unit > 1) return;
   merging.close_tile(i, tile, single ? 1 : tile.count / tiled.unit_length);
   if (!alone) return;
+  if constexpr (Initializes || scope_of<Rule>() == Scope::all) return;
   if (!rows_alone<Rule>) ascend<SumMerging<Rule>>(kept, tile.tensor, 1);
   if (pass.writes_state) state.settle(tensor);
   factors.open(tile);
   apply_elements<Rule, T>(step, tensor, at, context, factors, p, g, state);
 }
 
-// Updates: the rule steps the other tensors.
-template <class Rule, class T, bool Updates>
+// Initializes: Rule is the initialization of a rule, which makes both passes over all tensors that it has to do with.
+template <class Rule, class T, bool Initializes>
 __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(PassArguments arguments) {
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
+  constexpr bool updates = !Initializes && has_update<Rule>;  // the tensors that the rule does not reduce
   const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
   OPTIM_DYNAMIC_SHARED(memory, unsigned char);
   auto* const heads = reinterpret_cast<RuleSums<Rule>*>(memory);
-  auto* const rows = reinterpret_cast<RowScale<T>*>(memory + runs_bytes<Rule>(arguments.tiling.grouped));
+  auto* const rows = reinterpret_cast<RowMap*>(memory + runs_bytes<Rule>(arguments.tiling.grouped));
   Opener<Rule, T> opener(kept.step, arguments.probe == nullptr, contexts, rows);
   OPTIM_SHARED(shared_factors, typename Rule::template Factors<T>);
-  TileFactors<Rule, T> factors(arguments, shared_factors);
+  TileFactors<Rule, T> factors(kept, shared_factors);
   const SumMerging<Rule> merging{arguments};
   Cascade<SumMerging<Rule>, PassArguments> cascade(kept, scope_of<Rule>() == Scope::all);
   const ProbeMerging probe_merging{arguments};
@@ -214,10 +217,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
     const std::int64_t i = range.tile();
     const Tile tile = arguments.tiling.tiles[i];
     const TensorEntry& tensor = step.tensors[tile.tensor];
-    const bool part = takes_part(step, tensor), sums = !Updates || tensor.reduced;
+    const bool part = takes_part(step, tensor), sums = !updates || tensor.reduced;
     if (part && (has_specialize<Rule> || is_matrix<Rule>)) mark_first_step(step, tile);
-    if (part && sums) gather_tile<Rule, T>(arguments, kept, i, tile, opener, factors, heads);
-    if constexpr (Updates) {
+    if (part && sums) gather_tile<Rule, T, Initializes>(arguments, kept, i, tile, opener, factors, heads);
+    if constexpr (updates) {
       if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener);
     }
     if (is_probe<Rule>(arguments)) {
@@ -227,7 +230,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
         probe_merging.leave_out(tile, probes);
       }
     } else if (part && sums) {
-      if (!stands_alone<Rule>(step, tile, arguments.tiling.tensors[tile.tensor])) cascade.add(i);
+      if (!stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) cascade.add(i);
     } else {
       merging.leave_out(tile, cascade);
     }
@@ -237,10 +240,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
     return;
   }
   cascade.finish();
-  if (arguments.advances) advance<Rule, T>(step);
+  if (arguments.advances) advance<Rule, T>(kept.step);
 }
 
-template <class Rule, class T>
+template <class Rule, class T, bool Initializes>
 __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassArguments arguments) {
   using Factors = typename Rule::template Factors<T>;
   const StepTables& step = arguments.step;
@@ -248,24 +251,24 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
   const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
   OPTIM_SHARED(shared_factors, Factors);
-  OPTIM_DYNAMIC_SHARED(rows, RowScale<T>);
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
   Opener<Rule, T> opener(kept.step, true, contexts, rows);
-  TileFactors<Rule, T> factors(arguments, shared_factors);
+  TileFactors<Rule, T> factors(kept, shared_factors);
   for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
     const Tile tile = arguments.tiling.tiles[range.tile()];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     if (!takes_part(step, tensor) || !(step.initialize || tensor.reduced)) continue;
-    if (stands_alone<Rule>(step, tile, arguments.tiling.tensors[tile.tensor])) continue;
+    if (stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) continue;
     const Position at(tile);
     const Pass pass = apply_loads<Rule>(step, tensor);
     opener.open_maps(tile);
+    factors.open(tile);
     Raw<T> raw_p, raw_g;
     StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_p, tensor.param, at.first, at.count);
     load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
     state.fetch(tensor, at, pass);
     const TileContext<Rule, T>& context = opener.open(tile);
-    factors.open(tile);
     T p[chunk], g[chunk];
     widen(raw_p, tensor.param.dtype, p);
     widen(raw_g, tensor.grad.dtype, g);
@@ -273,7 +276,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
     opener.map(at, p, g);
     apply_elements<Rule, T>(step, tensor, at, context, factors, p, g, state);
   }
-  if (arguments.advances) advance<Rule, T>(step);
+  if (arguments.advances) advance<Rule, T>(kept.step);
 }
 
 }  // namespace optim::cuda

@@ -11,41 +11,40 @@
 
 namespace optim::cuda {
 
-template <class T>
-void start(const LaunchOn& on, void (*kernel)(PassArguments), std::size_t shared_bytes, const PassArguments& arguments,
-           const char* what) {
-  const std::size_t rows = static_cast<std::size_t>(arguments.rows_per_tile) * sizeof(RowScale<T>);
+inline void start(const LaunchOn& on, void (*kernel)(PassArguments), std::size_t shared_bytes,
+                  const PassArguments& arguments, const char* what) {
+  const std::size_t rows = static_cast<std::size_t>(arguments.rows_per_tile) * sizeof(RowMap);
   check(launch(on.stream, kernel, dim3(static_cast<unsigned>(on.blocks)), dim3(block_threads), shared_bytes + rows,
                arguments),
         what);
 }
 
-template <class Rule, class T, bool Updates = false>
+template <class Rule, class T, bool Initializes = false>
 struct StartElements {
   static void update(const LaunchOn& on, const PassArguments& arguments) {
-    start<T>(on, &cuda::update<Rule, T>, 0, arguments, "update");
+    start(on, &cuda::update<Rule, T>, 0, arguments, "update");
   }
   static void direct(const LaunchOn& on, const PassArguments& arguments) {
-    start<T>(on, &cuda::direct<Rule, T>, 0, arguments, "direct");
+    start(on, &cuda::direct<Rule, T>, 0, arguments, "direct");
   }
   static void measure(const LaunchOn& on, const PassArguments& arguments) {
-    start<T>(on, &cuda::measure<Rule, T>, 0, arguments, "measure");
+    start(on, &cuda::measure<Rule, T>, 0, arguments, "measure");
   }
   static void gather(const LaunchOn& on, const PassArguments& arguments) {
-    start<T>(on, &cuda::gather<Rule, T, Updates>, runs_bytes<Rule>(arguments.tiling.grouped), arguments, "gather");
+    start(on, &cuda::gather<Rule, T, Initializes>, runs_bytes<Rule>(arguments.tiling.grouped), arguments, "gather");
   }
   static void apply(const LaunchOn& on, const PassArguments& arguments) {
-    start<T>(on, &cuda::apply<Rule, T>, 0, arguments, "apply");
+    start(on, &cuda::apply<Rule, T, Initializes>, 0, arguments, "apply");
   }
   static void prepare(cudaStream_t stream, GroupEntry* groups, std::int32_t count) {
     check(launch(stream, &cuda::prepare<Rule, T>, dim3(1), dim3(block_threads), 0, groups, count), "prepare");
   }
 };
 
-template <class Rule, bool Updates>
+template <class Rule, bool Initializes>
 constexpr CudaReduction cuda_reduction() {
-  using InFloat = StartElements<Rule, float, Updates>;
-  using InDouble = StartElements<Rule, double, Updates>;
+  using InFloat = StartElements<Rule, float, Initializes>;
+  using InDouble = StartElements<Rule, double, Initializes>;
   CudaReduction table{};
   if constexpr (has_measure<Rule>) {
     table.gather[0] = &InFloat::measure;
@@ -76,8 +75,8 @@ constexpr CudaRule cuda_rule() {
     table.direct[0] = &InFloat::direct;
     table.direct[1] = &InDouble::direct;
   }
-  if constexpr (is_reduced<Rule> || has_measure<Rule>) table.reduction = cuda_reduction<Rule, has_update<Rule>>();
-  if constexpr (has_init<Rule>) table.init = cuda_reduction<typename Rule::init, false>();
+  if constexpr (is_reduced<Rule> || has_measure<Rule>) table.reduction = cuda_reduction<Rule, false>();
+  if constexpr (has_init<Rule>) table.init = cuda_reduction<typename Rule::init, true>();
   return table;
 }
 

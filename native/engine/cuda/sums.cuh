@@ -94,6 +94,7 @@ struct SumMerging {
     }
     __syncthreads();
     V total{};
+#pragma unroll 1
     for (std::int64_t u = threadIdx.x; u < units; u += block_threads) {
       V sums = unit(tile.tensor, tile.unit + u);
       close_unit(tile.tensor, tile.unit + u, scalars, sums);

@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
   if (is_skipped(step)) return;
   const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  OPTIM_DYNAMIC_SHARED(rows, RowScale<T>);
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
   Opener<Rule, T> opener(kept.step, arguments.probe == nullptr, contexts, rows);
   const ProbeMerging merging{arguments};
   Cascade<ProbeMerging, PassArguments> probes(kept, true);
@@ -114,7 +114,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
   if (is_probe<Rule>(arguments)) {
     probes.finish();
   } else if (arguments.advances) {
-    advance<Rule, T>(step);
+    advance<Rule, T>(kept.step);
   }
 }
 
