@@ -1,5 +1,6 @@
 // The tasks of the build. build.sh and build.ps1 bootstrap and come here; CMake is configured through its presets only.
 #load "cmake/suites.cake"
+#load "cmake/packages.cake"
 
 var target = Argument("target", "test");
 var force = HasArgument("force");
@@ -25,15 +26,10 @@ void Execute(string tool, ProcessArgumentBuilder list, Dictionary<string, string
 ProcessArgumentBuilder List(params string[] items) =>
     items.Aggregate(new ProcessArgumentBuilder(), (list, item) => list.AppendQuoted(item));
 
-// Configures when the build directory is not there yet or the presets have changed since; CMake itself sees to the rest.
+// Configures every time: a second takes note of what the set-up script has installed since.
 void Native(string name, params string[] targets)
 {
-    var cache = new FileInfo($"build/{name}/build.ninja");
-    if (!cache.Exists || cache.LastWriteTimeUtc < System.IO.File.GetLastWriteTimeUtc("CMakePresets.json"))
-    {
-        Execute("cmake", List("--preset", name));
-    }
-
+    Execute("cmake", List("--preset", name));
     var goals = targets.Length == 0 ? [] : targets.Prepend("--target");
     Execute("cmake", List(["--build", "--preset", name, .. goals]));
 }
@@ -58,7 +54,7 @@ Task("managed").Description("build the .NET projects, and the command optim into
     Dotnet("publish", Cli, "--configuration", "Release", "--no-build", "--output", "artifacts/bin", "--verbosity", "quiet");
 });
 
-Task("generate").Description("write the generated C# (*.g.cs) from optim.h and the library's schema").IsDependentOn("native").Does(() =>
+Task("generate").Description("write the generated C#, Python and docs from optim.h and the library's schema").IsDependentOn("native").Does(() =>
     Dotnet("run", "--project", "bindings/Optim.Generator", "--configuration", "Release"));
 
 Task("demo").Description("train a small network on handwritten digits with every optimizer").IsDependentOn("managed").Does(() =>
@@ -72,7 +68,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     Native("simt");
     Native("simt-asan");
 
-    string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "tests/consumer", "cmake",
+    string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "examples", "cmake",
         "CMakeLists.txt", "CMakePresets.json", "build.cake"];
     var suites = new Suites(Context, force);
     foreach (var name in new[] { preset, "simt", "simt-asan" })
@@ -81,9 +77,30 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     }
 
     string[] managed = [.. native, "managed", "bindings", "tests", "docs", "README.md", "Directory.Build.props",
-        "Directory.Packages.props", "global.json", Solution, Library, "build/simt/lib"];
-    suites.Run("managed (cpu)", managed, () => suites.Dotnet(Solution, new() { ["OPTIM_LIBRARY"] = Absolute(Library) }));
+        "Directory.Packages.props", "global.json", Solution, Library, $"build/{preset}/lib", "build/simt/lib"];
+    // Test programs may share the cores with others, so threads that wait must not spin.
+    suites.Run("managed (cpu)", managed, () => suites.Dotnet(Solution, new()
+    {
+        ["OMP_WAIT_POLICY"] = "PASSIVE",
+        ["OPTIM_LIBRARY"] = Absolute(Library),
+    }));
     suites.Run("managed (simt)", managed, () => suites.Dotnet(Solution, new()
+    {
+        ["OMP_WAIT_POLICY"] = "PASSIVE",
+        ["OPTIM_LIBRARY"] = Absolute("build/simt/lib/liboptim.so"),
+        ["OPTIM_TEST_DEVICE"] = "cuda",
+    }));
+    suites.Run("packages", [.. managed, "Directory.Build.targets", "LICENSE"], () =>
+    {
+        Pack("build/packages");
+        Pack("build/packages-again");
+        return suites.Tap("tests/packages/run.sh");
+    });
+    string[] python = ["bindings/python", "benchmarks", "tests/python", "tests/golden", "README.md", Library, "build/simt/lib",
+        "build.cake", "cmake/suites.cake"];
+    suites.Run("python (cpu)", python, () =>
+        suites.Pytest("python-cpu", "tests/python", new() { ["OPTIM_LIBRARY"] = Absolute(Library) }));
+    suites.Run("python (simt)", python, () => suites.Pytest("python-simt", "tests/python/test_device_arrays.py", new()
     {
         ["OPTIM_LIBRARY"] = Absolute("build/simt/lib/liboptim.so"),
         ["OPTIM_TEST_DEVICE"] = "cuda",
@@ -98,8 +115,8 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     suites.Finish();
 });
 
-Task("pack").Description("build the NuGet package into artifacts/packages").IsDependentOn("managed").Does(() =>
-    Dotnet("pack", "managed/Optim", "--configuration", "Release", "--output", "artifacts/packages", "--verbosity", "quiet"));
+Task("pack").Description("build the NuGet packages into artifacts/packages").IsDependentOn("managed").Does(() =>
+    Pack("artifacts/packages"));
 
 Task("all").Description("managed, test and pack").IsDependentOn("test").IsDependentOn("pack");
 

@@ -25,7 +25,8 @@ if (-not (Get-Command dotnet -ErrorAction SilentlyContinue)) {
     exit 1
 }
 if ($IsLinux) {
-    & cmake/setup-debian.sh
+    $needs = @(if ($target -in 'test', 'all') { '--tests' })
+    & cmake/setup-debian.sh @needs
     if ($LASTEXITCODE -ne 0) { exit $LASTEXITCODE }
 } else {
     foreach ($tool in 'cmake', 'ninja') {

@@ -28,7 +28,10 @@ if ! command -v dotnet >/dev/null || ! dotnet --version >/dev/null 2>&1; then
   echo "build.sh: the .NET SDK 10 is needed and not found (global.json names the version); put dotnet on PATH" >&2
   exit 1
 fi
-cmake/setup-debian.sh
+case $target in
+  test | all) cmake/setup-debian.sh --tests ;;
+  *) cmake/setup-debian.sh ;;
+esac
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 MSBUILDDISABLENODEREUSE=1
 restored=$(dotnet tool restore 2>&1) || { echo "$restored" >&2; exit 1; }

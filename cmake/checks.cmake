@@ -13,15 +13,13 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT OPTIM_SANITIZE)
       -DNM=${CMAKE_NM} -DISA=${isa} -DOBJECTS=${list} -P ${checks}/isa-symbols.cmake)
   endforeach()
 
-  # The package is looked at once, in the build that users get.
-  if(NOT OPTIM_SIMT)
-    find_program(PKG_CONFIG pkg-config REQUIRED)
-    enable_language(C)
-    add_test(NAME installed-package COMMAND ${CMAKE_COMMAND}
-      -DBUILD=${PROJECT_BINARY_DIR} -DCONSUMER=${PROJECT_SOURCE_DIR}/tests/consumer -DWORK=${PROJECT_BINARY_DIR}/consumer
-      -DPKG_CONFIG=${PKG_CONFIG} -DCC=${CMAKE_C_COMPILER} -DCXX=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR}
-      -P ${checks}/installed-package.cmake)
-  endif()
+  find_program(PKG_CONFIG pkg-config REQUIRED)
+  enable_language(C)
+  add_test(NAME installed-package COMMAND ${CMAKE_COMMAND}
+    -DBUILD=${PROJECT_BINARY_DIR} -DEXAMPLES=${PROJECT_SOURCE_DIR}/examples -DWORK=${PROJECT_BINARY_DIR}/examples
+    -DENGINE=$<IF:$<BOOL:${OPTIM_SIMT}>,SIMT,$<IF:$<BOOL:${OPTIM_CUDA}>,CUDA,CPU>>
+    -DPKG_CONFIG=${PKG_CONFIG} -DCC=${CMAKE_C_COMPILER} -DCXX=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR}
+    -P ${checks}/installed-package.cmake)
 endif()
 
 if(OPTIM_CUDA)

@@ -13,7 +13,7 @@ configure_file(cmake/optim.pc.in package/optim.pc @ONLY)
 
 install(TARGETS optim EXPORT OptimTargets)
 install(EXPORT OptimTargets NAMESPACE Optim:: DESTINATION ${package_dir})
-install(FILES native/include/optim/optim.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/optim)
+install(FILES native/include/optim/optim.h native/include/optim/optim.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/optim)
 install(FILES ${PROJECT_BINARY_DIR}/package/OptimConfig.cmake ${PROJECT_BINARY_DIR}/package/OptimConfigVersion.cmake
   DESTINATION ${package_dir})
 install(FILES ${PROJECT_BINARY_DIR}/package/optim.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what a build of Optim needs and this Debian machine lacks; quick when nothing is missing.
 #   setup-debian.sh          compilers, CMake, Ninja, test libraries, clang (for the binding generator)
+#   setup-debian.sh --tests  also libtorch, and Python with torch, NumPy and pytest, for the tests of the clients
 #   setup-debian.sh --cuda   also the CUDA toolkit, from Debian's contrib and non-free
 # The .NET SDK 10 is the one thing that Debian does not have.
 set -euo pipefail
@@ -16,13 +17,20 @@ needs=(
   "/usr/include/gtest/gtest.h libgtest-dev"
   "/usr/include/nlohmann/json.hpp nlohmann-json3-dev"
 )
-case "${1:-}" in
-  "") ;;
-  --cuda)
-    needs+=("nvcc nvidia-cuda-toolkit" "g++-11 g++-11") # nvcc 11.8 takes no g++ above 11
-    ;;
-  *) echo "setup-debian.sh: unknown option $1; allowed: --cuda" >&2; exit 2 ;;
-esac
+python=/usr/lib/python3/dist-packages
+for option in "$@"; do
+  case "$option" in
+    --tests)
+      needs+=("/usr/include/ATen/core/Tensor.h libtorch-dev") # for the tests of Optim.TorchSharp
+      needs+=("$python/torch python3-torch" "$python/numpy python3-numpy" "$python/pytest python3-pytest")
+      needs+=("$python/pip python3-pip" "$python/setuptools python3-setuptools" "$python/wheel python3-wheel")
+      ;;
+    --cuda)
+      needs+=("nvcc nvidia-cuda-toolkit" "g++-11 g++-11") # nvcc 11.8 takes no g++ above 11
+      ;;
+    *) echo "setup-debian.sh: unknown option $option; allowed: --tests, --cuda" >&2; exit 2 ;;
+  esac
+done
 
 missing=()
 for need in "${needs[@]}"; do

@@ -112,6 +112,27 @@ public sealed class Suites(ICakeContext context, bool force)
         return code != 0 && counts.Failed == 0 ? counts + new Counts(0, 1, 0) : counts;
     }
 
+    // Debian's Python has Debian's torch, whatever python3 is first on PATH.
+    public Counts Pytest(string name, string path, Dictionary<string, string> environment)
+    {
+        var junit = $"{Results}/{name}.xml";
+        IO.File.Delete(junit);
+        var python = Environment.GetEnvironmentVariable("OPTIM_PYTHON") ?? "/usr/bin/python3";
+        var code = Start(
+            python,
+            $"-m pytest {path} --quiet -p no:cacheprovider --junit-xml={junit}",
+            new(environment) { ["PYTHONDONTWRITEBYTECODE"] = "1" });
+        var counts = new Counts(0, 0, 0);
+        foreach (var suite in IO.File.Exists(junit) ? XDocument.Load(junit).Descendants("testsuite") : [])
+        {
+            int Count(string attribute) => int.Parse(suite.Attribute(attribute).Value);
+            var (failed, skipped) = (Count("failures") + Count("errors"), Count("skipped"));
+            counts += new Counts(Count("tests") - failed - skipped, failed, skipped);
+        }
+
+        return code != 0 && counts.Failed == 0 ? counts + new Counts(0, 1, 0) : counts;
+    }
+
     // A program that prints "ok ..." or "not ok ..." for every test.
     public Counts Tap(string program)
     {
@@ -144,7 +165,7 @@ public sealed class Suites(ICakeContext context, bool force)
     private int Start(string tool, string arguments, Dictionary<string, string> environment = null) =>
         context.StartProcess(tool, new ProcessSettings { Arguments = arguments, EnvironmentVariables = environment });
 
-    // Content of all files (build outputs of .NET excepted: they follow from the sources), and what of the machine may matter.
+    // Content of all files (build outputs of .NET and Python excepted: they follow from the sources), and what of the machine may matter.
     private static string Fingerprint(IEnumerable<string> inputs)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -155,6 +176,7 @@ public sealed class Suites(ICakeContext context, bool force)
             .Concat(inputs.Where(IO.File.Exists))
             .Select(path => path.Replace('\\', '/'))
             .Where(path => !path.Contains("/obj/") && !(path.Contains("/bin/") && !path.StartsWith("build/")))
+            .Where(path => !path.Contains("/__pycache__/"))
             .Distinct().Order(StringComparer.Ordinal);
         foreach (var path in files)
         {

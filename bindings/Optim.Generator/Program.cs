@@ -17,7 +17,8 @@ var library = new Option<string?>("--library")
     Description = "Native library whose schema is read (default: OPTIM_LIBRARY, then artifacts/lib).",
 };
 var command = new RootCommand(
-    "Generates the C# interop, options, optimizer and schedule classes from optim.h and the native library's schema."
+    "Generates the C# interop and classes, the Python module's declarations and pages of docs, from optim.h and the native "
+        + "library's schema."
 )
 {
     check,
@@ -48,6 +49,7 @@ static int Generate(bool check, string? output, string? library)
     HelperFiles.Write(header, files);
     RuleFiles.Write(rules, files);
     ScheduleFiles.Write(schedules, files);
+    files.AddAt(PythonFile.Path, PythonFile.Text(header));
     files.AddAt("docs/optimizers.md", OptimizersPage.Text(rules, Pictures(root)));
     files.AddAt("docs/schedules.md", SchedulesPage.Text(schedules));
 

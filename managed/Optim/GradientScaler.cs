@@ -83,6 +83,7 @@ public sealed unsafe class GradientScaler : IDisposable
             throw new InvalidOperationException("The gradients of this optimizer are unscaled already since Update().");
         }
 
+        optimizer.RefreshSources();
         Tensor[] gradients = [.. optimizer.Parameters.Select(parameter => parameter.Gradient).OfType<Tensor>()];
         HelperFunctions.Unscale(Engine, gradients, Scale, FoundInf);
         _unscaled.Add(optimizer);
@@ -127,7 +128,13 @@ public sealed unsafe class GradientScaler : IDisposable
     public void LoadStateDict(IReadOnlyDictionary<string, double> state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        var target = State;
+        Prepare(state)();
+    }
+
+    /// <summary>Checks a state, and says how to restore it.</summary>
+    internal Action Prepare(IReadOnlyDictionary<string, double> state)
+    {
+        _ = State;
         foreach (var name in state.Keys.Except(Scaling.Save(default).Keys))
         {
             throw new OptimException($"The state of the gradient scaler has \"{name}\", which {Scaling.GetType().Name} has not.");
@@ -138,11 +145,44 @@ public sealed unsafe class GradientScaler : IDisposable
                 ? value
                 : throw new OptimException($"The state of the gradient scaler lacks \"{name}\".")
         );
-        var options = scaling.ToNative(); // its initial scale is that of the state
-        NativeStatus.Check(NativeMethods.LossScaleInit(Engine.Handle, &options, target));
-        Engine.Copy(target, &values, sizeof(NativeLossScale));
-        GC.KeepAlive(this);
-        Scaling = scaling with { InitScale = Scaling.InitScale };
+        var options = Options(scaling);
+        using (var trial = Engine.Allocate((ulong)sizeof(NativeLossScale))!)
+        {
+            NativeStatus.Check(NativeMethods.LossScaleInit(Engine.Handle, &options, (NativeLossScale*)trial.Pointer));
+        }
+
+        return () =>
+        {
+            var restored = values;
+            Engine.Copy(State, &restored, sizeof(NativeLossScale));
+            GC.KeepAlive(this);
+            Scaling = scaling with { InitScale = Scaling.InitScale };
+            _unscaled.Clear();
+            _stepped.Clear();
+        };
+    }
+
+    /// <summary>Of settings that were saved; their initial scale is that of the state.</summary>
+    private static NativeLossScaleOptions Options(LossScaling saved)
+    {
+        try
+        {
+            return saved.ToNative();
+        }
+        catch (ArgumentOutOfRangeException exception)
+        {
+            throw new OptimException($"The state of the gradient scaler does not hold: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Refuses a scaler whose state does not tell all: the flag of an overflow, and which gradients are divided,
+    /// are nowhere saved.</summary>
+    internal void CheckBetweenCycles()
+    {
+        if (_unscaled.Count > 0 || _stepped.Count > 0)
+        {
+            throw new InvalidOperationException("The gradient scaler is between a step and Update(); save after the update.");
+        }
     }
 
     /// <summary>Frees the state, once no work that was queued uses it.</summary>

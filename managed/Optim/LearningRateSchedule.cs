@@ -57,6 +57,14 @@ public abstract unsafe record LearningRateSchedule
         return value;
     }
 
+    /// <summary>The values of its hyper-parameters, in the order of its schema.</summary>
+    internal double[] ToValues()
+    {
+        var values = new double[ValueCount];
+        CopyValues(values);
+        return values;
+    }
+
     private protected abstract void CopyValues(Span<double> values);
 
     private protected static void CopyList(IReadOnlyList<long> list, Span<double> values)

@@ -34,6 +34,14 @@ public static class OptimLibrary
         }
     }
 
+    /// <summary>The identifier that packages use; that of the runtime may name the distribution it was built on.</summary>
+    private static string PortableIdentifier =>
+        (
+            OperatingSystem.IsWindows() ? "win-"
+            : OperatingSystem.IsMacOS() ? "osx-"
+            : "linux-"
+        ) + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+
     private static string FileName =>
         OperatingSystem.IsWindows() ? "optim.dll"
         : OperatingSystem.IsMacOS() ? "liboptim.dylib"
@@ -64,7 +72,7 @@ public static class OptimLibrary
         {
             throw new DllNotFoundException(
                 $"The native library {FileName} was not found. Looked for {string.Join(", ", candidates)}. "
-                    + $"Set {Variable} or {nameof(OptimLibrary)}.{nameof(Path)} to its path."
+                    + $"Add the package Optim.Native.linux-x64, or set {Variable} or {nameof(OptimLibrary)}.{nameof(Path)} to its path."
             );
         }
 
@@ -98,13 +106,11 @@ public static class OptimLibrary
     {
         var folder = AppContext.BaseDirectory;
         yield return System.IO.Path.Combine(folder, FileName);
-        yield return System.IO.Path.Combine(
-            folder,
-            "runtimes",
-            RuntimeInformation.RuntimeIdentifier,
-            "native",
-            FileName
-        );
+        foreach (var identifier in new[] { RuntimeInformation.RuntimeIdentifier, PortableIdentifier }.Distinct())
+        {
+            yield return System.IO.Path.Combine(folder, "runtimes", identifier, "native", FileName);
+        }
+
         for (var up = new DirectoryInfo(folder); up is not null; up = up.Parent)
         {
             if (File.Exists(System.IO.Path.Combine(up.FullName, "native", "include", "optim", "optim.h")))

@@ -9,6 +9,7 @@ public abstract unsafe class Optimizer : IDisposable
     private readonly PlanHandle _plan;
     private readonly Binding _binding;
     private readonly StateMemory _states;
+    private readonly IParameterSource[] _sources;
 
     private protected Optimizer(
         string rule,
@@ -25,6 +26,8 @@ public abstract unsafe class Optimizer : IDisposable
         Groups = [.. groups];
         Helpers = helpers ?? new Helpers();
         Parameters = ParameterList.Collect(engine, Groups);
+        _sources = [.. Parameters.Select(parameter => parameter.Source).OfType<IParameterSource>().Distinct()];
+        RefreshSources();
 
         var resolved = 0;
         try
@@ -35,7 +38,7 @@ public abstract unsafe class Optimizer : IDisposable
             }
 
             GradientType = PlanFactory.GradientType(Parameters, storage);
-            _plan = PlanFactory.Create(this, GradientType, storage?.StateType);
+            _plan = PlanFactory.Create(this, (storage ?? new OptimizerStorage()) with { GradientType = GradientType });
             _states = new StateMemory(_plan, engine, Parameters);
             _binding = new Binding(_plan, Parameters, GradientType, Rule);
             _binding.Bind(_states.Pointers);
@@ -78,6 +81,12 @@ public abstract unsafe class Optimizer : IDisposable
 
     /// <summary>Type of all gradients; null = that of each parameter.</summary>
     internal DType? GradientType { get; }
+
+    /// <summary>Where the states are.</summary>
+    internal StateMemory StateMemory => _states;
+
+    /// <summary>The source of a state failed while it was read: the states are partly of it, partly of before.</summary>
+    internal bool IsHalfLoaded { get; set; }
 
     /// <summary>Bytes of all states.</summary>
     public long StateBytes => _states.Slots.Sum(slot => slot.Bytes);
@@ -127,7 +136,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// <param name="parameters">What to optimize.</param>
     /// <param name="hypers">Values by the names of the rule's schema; those not named take their defaults.</param>
     /// <param name="helpers">Helpers to switch on.</param>
-    /// <param name="storage">Storage types of gradients and states.</param>
+    /// <param name="storage">Storage types of gradients and states; master weights, stochastic rounding.</param>
     public static Optimizer Create(
         string name,
         Engine engine,
@@ -143,7 +152,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="groups">What to optimize, with values of its own for each group.</param>
     /// <param name="helpers">Helpers to switch on.</param>
-    /// <param name="storage">Storage types of gradients and states.</param>
+    /// <param name="storage">Storage types of gradients and states; master weights, stochastic rounding.</param>
     public static Optimizer Create(
         string name,
         Engine engine,
@@ -151,6 +160,15 @@ public abstract unsafe class Optimizer : IDisposable
         Helpers? helpers = null,
         OptimizerStorage? storage = null
     ) => new CatalogueOptimizer(name, engine, groups, helpers, storage);
+
+    /// <summary>Finds the parameters and gradients of now, and lets go of the memory of those of before. Every step does so
+    /// by itself; between dropping gradients and the next backward pass it lets their memory be used again.</summary>
+    public void Refresh()
+    {
+        CheckWhole();
+        RefreshSources();
+        _binding.Refresh();
+    }
 
     /// <summary>One step of all groups with the gradients of now.</summary>
     public void Step()
@@ -182,7 +200,8 @@ public abstract unsafe class Optimizer : IDisposable
         return step;
     }
 
-    /// <summary>Sets the number of steps a group has made.</summary>
+    /// <summary>Sets the number of steps a group has made; above 0 tells that all its parameters have had
+    /// gradients.</summary>
     public void SetStepCount(int group, long step)
     {
         CheckGroup(group);
@@ -219,40 +238,27 @@ public abstract unsafe class Optimizer : IDisposable
     }
 
     /// <summary>A copy of all states, named "state.&lt;parameter&gt;.&lt;slot&gt;" with the slot names of PyTorch; step
-    /// counts and hyper-parameters are in its metadata.</summary>
-    public TensorSet StateDict()
-    {
-        CheckOpen();
-        return TensorSet.CopyOf(new StateSource(this, _states));
-    }
+    /// counts, hyper-parameters and helper settings are in its metadata (docs/checkpoints.md).</summary>
+    public TensorSet StateDict() => TensorSet.CopyOf(new Checkpoint(this).Source());
 
     /// <summary>Restores states, step counts and hyper-parameters. Everything is checked before anything
     /// changes.</summary>
-    /// <exception cref="OptimException">The state is of another rule, or of parameters that are not those of this
-    /// optimizer. </exception>
+    /// <exception cref="OptimException">The state is of another rule, of other helper settings, or of parameters that are
+    /// not those of this optimizer.</exception>
     public void LoadStateDict(ITensorSource state)
     {
-        CheckOpen();
         ArgumentNullException.ThrowIfNull(state);
-        StateLoader.Load(this, _states, state);
+        new Checkpoint(this).Load(state);
     }
 
-    /// <summary>Writes the state to a safetensors file, which is replaced only once the new one is complete.</summary>
-    public void Save(string path)
-    {
-        CheckOpen();
-        SafeTensors.Save(path, new StateSource(this, _states));
-    }
+    /// <summary>Writes the state to a safetensors file, which is replaced only once the new one is complete. A
+    /// <see cref="Checkpoint"/> also holds the position of schedules and the gradient scaler.</summary>
+    public void Save(string path) => new Checkpoint(this).Save(path);
 
-    /// <summary>Restores the state from a safetensors file.</summary>
+    /// <summary>Restores the state from a safetensors file, of a checkpoint with more in it also.</summary>
     /// <exception cref="FormatException">The file is no sound safetensors file.</exception>
     /// <exception cref="OptimException">Its state does not fit this optimizer.</exception>
-    public void Load(string path)
-    {
-        CheckOpen();
-        using var file = SafeTensorsFile.Open(path);
-        LoadStateDict(file);
-    }
+    public void Load(string path) => new Checkpoint(this).Load(path);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -265,13 +271,48 @@ public abstract unsafe class Optimizer : IDisposable
     /// <inheritdoc/>
     public override string ToString() => $"{Rule.Title} of {Parameters.Count} parameters on {Engine.Device}";
 
-    private void Refresh()
+    /// <summary>By parameter: 1 once a step has changed it. Waits for the device.</summary>
+    internal int[] Stepped()
     {
         CheckOpen();
-        _binding.Refresh();
+        var stepped = new int[Parameters.Count];
+        fixed (int* values = stepped)
+        {
+            NativeStatus.Check(NativeMethods.PlanGetStepped(_plan, values));
+        }
+
+        return stepped;
+    }
+
+    internal void SetStepped(int[] stepped)
+    {
+        fixed (int* values = stepped)
+        {
+            NativeStatus.Check(NativeMethods.PlanSetStepped(_plan, values));
+        }
+    }
+
+    /// <summary>Brings parameters of other libraries up to date.</summary>
+    internal void RefreshSources()
+    {
+        foreach (var source in _sources)
+        {
+            source.Refresh();
+        }
     }
 
     internal void CheckOpen() => ObjectDisposedException.ThrowIf(_plan.IsClosed, this);
+
+    internal void CheckWhole()
+    {
+        CheckOpen();
+        if (IsHalfLoaded)
+        {
+            throw new InvalidOperationException(
+                "The states of this optimizer are half loaded: their source failed while it was read. Load a state first."
+            );
+        }
+    }
 
     private void CheckGroup(int group)
     {

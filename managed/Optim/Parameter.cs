@@ -45,6 +45,10 @@ public sealed class Parameter
         }
     }
 
+    /// <summary>Who says before every step where value and gradient are; null = whoever made the parameter sets
+    /// them.</summary>
+    public IParameterSource? Source { get; init; }
+
     /// <summary>Further inputs of rules that need them.</summary>
     public ParameterInputs Inputs => GivenInputs ??= new ParameterInputs(this);
 

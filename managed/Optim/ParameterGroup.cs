@@ -92,7 +92,11 @@ public class ParameterGroup
     }
 
     /// <summary>From now on values go to the plan.</summary>
-    internal void Attach(PlanHandle plan, int index) => (_plan, _index) = (plan, index);
+    internal void Attach(PlanHandle plan, int index)
+    {
+        (_plan, _index) = (plan, index);
+        ReadValues();
+    }
 
     /// <summary>Leaves the group as if it had never been resolved, when its optimizer could not be made.</summary>
     internal void Detach() => (_rule, _plan, _values) = (null, null, []);
@@ -104,7 +108,16 @@ public class ParameterGroup
             NativeStatus.Check(NativeMethods.PlanSetHypers(_plan!, _index, row, values.Length));
         }
 
-        values.CopyTo(_values);
+        ReadValues();
+    }
+
+    /// <summary>The library has the last word: a 0 may have stood for the value of another hyper-parameter.</summary>
+    private unsafe void ReadValues()
+    {
+        fixed (double* row = _values)
+        {
+            NativeStatus.Check(NativeMethods.PlanGetHypers(_plan!, _index, row, _values.Length));
+        }
     }
 
     private protected virtual double[] Defaults(RuleSchema rule) => [.. rule.Hypers.Select(hyper => hyper.Default)];

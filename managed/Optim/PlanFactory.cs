@@ -8,14 +8,13 @@ internal static unsafe class PlanFactory
 {
     private const int AsParameter = -1;
 
-    public static PlanHandle Create(Optimizer optimizer, DType? gradientType, DType? stateType) =>
+    public static PlanHandle Create(Optimizer optimizer, OptimizerStorage storage) =>
         Create(
             optimizer.RuleName,
             optimizer,
             [.. optimizer.Groups.Select(group => group.Values.ToArray())],
             optimizer.Helpers,
-            gradientType,
-            stateType
+            storage
         );
 
     /// <summary>A plan of another rule for the parameters and groups of an optimizer.</summary>
@@ -23,15 +22,13 @@ internal static unsafe class PlanFactory
     /// <param name="optimizer">Whose parameters and groups.</param>
     /// <param name="values">The hyper-parameters of each group, in the order of the rule.</param>
     /// <param name="helpers">Helpers to switch on.</param>
-    /// <param name="gradientType">Type of all gradients; null = that of each parameter.</param>
-    /// <param name="stateType">Type of all states; null = the library's choice.</param>
+    /// <param name="storage">Storage types, and how parameters are kept.</param>
     public static PlanHandle Create(
         string ruleName,
         Optimizer optimizer,
         double[][] values,
         Helpers helpers,
-        DType? gradientType,
-        DType? stateType
+        OptimizerStorage storage
     )
     {
         var parameters = optimizer.Parameters;
@@ -58,8 +55,11 @@ internal static unsafe class PlanFactory
                 Params = tensor,
                 GroupOf = group,
                 Helpers = &switches,
-                GradDtype = TypeCode(gradientType),
-                StateDtype = TypeCode(stateType),
+                GradDtype = TypeCode(storage.GradientType),
+                StateDtype = TypeCode(storage.StateType),
+                MasterWeights = storage.MasterWeights ? 1 : 0,
+                StochasticRounding = storage.StochasticRoundingSeed is null ? 0 : 1,
+                RoundingSeed = storage.StochasticRoundingSeed ?? 0,
             };
             NativeStatus.Check(NativeMethods.PlanCreate(optimizer.Engine.Handle, &options, out var plan));
             plan.Keep(0, optimizer.Engine.Handle);

@@ -30,6 +30,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentNullException.ThrowIfNull(options);
         optimizer.CheckOpen();
+        optimizer.RefreshSources();
         Optimizer = optimizer;
         _options = [.. options];
         if (_options.Length != optimizer.Groups.Count || _options.Contains(null!))
@@ -100,6 +101,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
             );
         }
 
+        Optimizer.RefreshSources();
         _perturbing.Refresh();
         _restoring.Refresh(); // now: it brings back what has a gradient now
         NativeStatus.Check(NativeMethods.PlanStep(_perturb, null));
@@ -174,7 +176,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
     }
 
     private PlanHandle MakePlan(string rule, double[][] values) =>
-        PlanFactory.Create(rule, Optimizer, values, new Helpers(), Optimizer.GradientType, stateType: null);
+        PlanFactory.Create(rule, Optimizer, values, new Helpers(), new OptimizerStorage { GradientType = Optimizer.GradientType });
 
     private void CheckOpen() => ObjectDisposedException.ThrowIf(_perturb.IsClosed, this);
 }

@@ -1,48 +1,47 @@
-using System.Runtime.InteropServices;
-
 namespace Optim;
 
-/// <summary>Restores an optimizer's state: everything is checked and read before anything changes.</summary>
-internal static unsafe class StateLoader
+/// <summary>Restores an optimizer's state. Everything is checked before anything changes; then the states are read in pieces
+/// into the memory that steps use.</summary>
+internal static class StateLoader
 {
-    private const int ChunkBytes = 1 << 26;
+    // A source may read a piece at a time, and a device takes it from the host.
+    private const int ChunkBytes = 1 << 23;
 
-    public static void Load(Optimizer optimizer, StateMemory states, ITensorSource source)
+    /// <summary>Checks that a state fits.</summary>
+    /// <param name="optimizer">What is to be restored.</param>
+    /// <param name="source">The state.</param>
+    /// <param name="anyHelpers">Helpers may have other settings, as long as they need the same states.</param>
+    /// <returns>What restores it; may fail with nothing changed, or with an optimizer that is half loaded.</returns>
+    public static Action Prepare(Optimizer optimizer, ITensorSource source, bool anyHelpers)
     {
-        var groups = StateMetadata.Read(optimizer, source.Metadata);
-        CheckTensors(optimizer, states, source);
-        var staging = (byte*)NativeMemory.AllocZeroed((nuint)Math.Max(1, states.ByteLength));
-        try
+        var (groups, stepped) = StateMetadata.Read(optimizer, source.Metadata, anyHelpers);
+        CheckTensors(optimizer, source);
+        return () =>
         {
-            foreach (var slot in states.Slots)
+            SetHypers(optimizer, groups);
+            optimizer.IsHalfLoaded = true;
+            ReadStates(optimizer.StateMemory, source);
+            for (var i = 0; i < groups.Length; i++)
             {
-                for (var offset = 0L; offset < slot.Bytes; offset += ChunkBytes)
-                {
-                    var part = (int)Math.Min(ChunkBytes, slot.Bytes - offset);
-                    source.Read(slot.Key, offset, new Span<byte>(staging + slot.Offset + offset, part));
-                }
+                optimizer.SetStepCount(i, groups[i].Step);
+                optimizer.SetInputStepCount(i, groups[i].InputStep);
             }
 
-            Commit(optimizer, states, groups, staging);
-        }
-        finally
-        {
-            NativeMemory.Free(staging);
-        }
+            optimizer.SetStepped(stepped);
+            optimizer.IsHalfLoaded = false;
+        };
     }
 
-    private static void Commit(Optimizer optimizer, StateMemory states, IReadOnlyList<GroupState> groups, byte* staging)
+    private static void SetHypers(Optimizer optimizer, GroupState[] groups)
     {
         double[][] before = [.. optimizer.Groups.Select(group => group.Values.ToArray())];
         var changed = 0;
         try
         {
-            for (; changed < groups.Count; changed++)
+            for (; changed < groups.Length; changed++)
             {
                 optimizer.Groups[changed].SetValues(groups[changed].Hypers);
             }
-
-            states.Write(staging);
         }
         catch
         {
@@ -53,17 +52,34 @@ internal static unsafe class StateLoader
 
             throw;
         }
+    }
 
-        for (var i = 0; i < groups.Count; i++)
+    private static void ReadStates(StateMemory states, ITensorSource source)
+    {
+        var staging = new byte[states.IsOnHost ? 0 : Math.Min(ChunkBytes, states.ByteLength)];
+        foreach (var slot in states.Slots)
         {
-            optimizer.SetStepCount(i, groups[i].Step);
-            optimizer.SetInputStepCount(i, groups[i].InputStep);
+            for (var offset = 0L; offset < slot.Bytes; offset += ChunkBytes)
+            {
+                var length = (int)Math.Min(ChunkBytes, slot.Bytes - offset);
+                if (states.IsOnHost)
+                {
+                    source.Read(slot.Key, offset, states.HostBytes(slot, offset, length));
+                }
+                else
+                {
+                    var piece = staging.AsSpan(0, length);
+                    source.Read(slot.Key, offset, piece);
+                    states.Write(slot, offset, piece);
+                }
+            }
         }
     }
 
-    private static void CheckTensors(Optimizer optimizer, StateMemory states, ITensorSource source)
+    private static void CheckTensors(Optimizer optimizer, ITensorSource source)
     {
-        foreach (var slot in states.Slots)
+        var slots = optimizer.StateMemory.Slots;
+        foreach (var slot in slots)
         {
             if (!source.Tensors.TryGetValue(slot.Key, out var stored))
             {
@@ -79,9 +95,9 @@ internal static unsafe class StateLoader
             }
         }
 
-        if (source.Tensors.Count != states.Slots.Count)
+        if (source.Tensors.Count != slots.Count)
         {
-            var known = states.Slots.Select(slot => slot.Key).ToHashSet();
+            var known = slots.Select(slot => slot.Key).ToHashSet();
             var extra = source.Tensors.Keys.First(name => !known.Contains(name));
             throw new OptimException(
                 $"{optimizer.RuleName}: the state has \"{extra}\", which the optimizer "

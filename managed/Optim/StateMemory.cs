@@ -72,14 +72,21 @@ internal sealed unsafe class StateMemory : IDisposable
         }
     }
 
-    /// <summary>Replaces the whole buffer.</summary>
-    public void Write(void* source)
+    /// <summary>Replaces part of one slot.</summary>
+    public void Write(StateSlot slot, long offset, ReadOnlySpan<byte> source)
     {
-        if (ByteLength > 0)
+        fixed (byte* bytes = source)
         {
-            _engine.Copy((void*)_buffer!.Pointer, source, ByteLength);
+            _engine.Copy((void*)(_buffer!.Pointer + (nint)(slot.Offset + offset)), bytes, source.Length);
         }
     }
+
+    /// <summary>Whether the host can write the buffer itself.</summary>
+    public bool IsOnHost => _engine.Device.Type == DeviceType.Cpu;
+
+    /// <summary>Part of one slot, where it is.</summary>
+    public Span<byte> HostBytes(StateSlot slot, long offset, int length) =>
+        new((void*)(_buffer!.Pointer + (nint)(slot.Offset + offset)), length);
 
     public void Dispose() => _buffer?.Dispose();
 

@@ -1,53 +1,63 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Optim;
 
-/// <summary>What a state dictionary says about itself: the rule, and per group the step counts and hyper-parameters;
-/// per parameter the name and shape.</summary>
+/// <summary>What a state says about the optimizer it is of: the rule and the helpers, per group the step counts and
+/// hyper-parameters, per parameter the name, shape and type.</summary>
 internal static class StateMetadata
 {
-    public const string Format = "optim-state-1";
+    public const string Format = "optim-checkpoint-1";
 
     private const string InputStep = "input_step";
+    private const string Stepped = "stepped";
 
-    public static IReadOnlyDictionary<string, string> Write(Optimizer optimizer) =>
-        new Dictionary<string, string>
-        {
-            ["format"] = Format,
-            ["rule"] = optimizer.RuleName,
-            ["groups"] = Groups(optimizer).ToJsonString(),
-            ["parameters"] = Parameters(optimizer).ToJsonString(),
-        };
-
-    /// <summary>Checks that the state is of the same rule, groups and parameters, and reads the groups'
-    /// values.</summary>
-    public static IReadOnlyList<GroupState> Read(Optimizer optimizer, IReadOnlyDictionary<string, string> metadata)
+    public static void Write(Optimizer optimizer, Dictionary<string, string> metadata)
     {
-        try
-        {
-            return ReadChecked(optimizer, metadata);
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
-        {
-            // InvalidOperationException: a string that is no valid UTF-16; ArgumentException: a name that appears
-            // twice.
-            throw new OptimException($"The metadata of the state is no sound JSON: {exception.Message}", exception);
-        }
+        metadata["format"] = Format;
+        metadata["rule"] = optimizer.RuleName;
+        metadata["helpers"] = Helpers(optimizer).ToJsonString();
+        metadata["groups"] = Groups(optimizer).ToJsonString();
+        metadata["parameters"] = Parameters(optimizer).ToJsonString();
     }
 
-    private static GroupState[] ReadChecked(Optimizer optimizer, IReadOnlyDictionary<string, string> metadata)
+    /// <summary>Checks that the state is of this rule, with these groups and parameters, and reads the values of the
+    /// groups.</summary>
+    /// <param name="optimizer">The optimizer that is to be restored.</param>
+    /// <param name="metadata">Of the state.</param>
+    /// <param name="anyHelpers">Helpers may have other settings.</param>
+    public static (GroupState[] Groups, int[] Stepped) Read(
+        Optimizer optimizer,
+        IReadOnlyDictionary<string, string> metadata,
+        bool anyHelpers
+    )
     {
-        CheckEqual("format", Text(metadata, "format"), Format);
-        CheckEqual("rule", Text(metadata, "rule"), optimizer.RuleName);
-        CheckParameters(Parse(metadata, "parameters"), Parameters(optimizer));
-        var groups = Parse(metadata, "groups");
+        CheckEqual("format", JsonFields.Text(metadata, "format"), Format);
+        CheckEqual("rule", JsonFields.Text(metadata, "rule"), optimizer.RuleName);
+        if (!anyHelpers)
+        {
+            CheckHelpers(optimizer, JsonFields.ParseObject(metadata, "helpers"));
+        }
+
+        var stepped = ReadParameters(optimizer, JsonFields.ParseArray(metadata, "parameters"));
+        var groups = JsonFields.ParseArray(metadata, "groups");
         if (groups.Count != optimizer.Groups.Count)
         {
             throw new OptimException($"The state has {groups.Count} groups, the optimizer {optimizer.Groups.Count}.");
         }
 
-        return [.. groups.Select((group, i) => ReadGroup(optimizer, group, i))];
+        return ([.. groups.Select((group, i) => ReadGroup(optimizer, group, i))], stepped);
+    }
+
+    /// <summary>Those that are on. What later versions add is off in older files.</summary>
+    private static JsonObject Helpers(Optimizer optimizer)
+    {
+        var helpers = new JsonObject();
+        foreach (var (name, value) in optimizer.Helpers.ToNumbers().Where(pair => pair.Value != 0))
+        {
+            helpers[name] = JsonFields.Of(value);
+        }
+
+        return helpers;
     }
 
     private static JsonArray Groups(Optimizer optimizer)
@@ -59,8 +69,7 @@ internal static class StateMetadata
             var hypers = new JsonObject();
             foreach (var hyper in optimizer.Rule.Hypers)
             {
-                var value = group[hyper.Name];
-                hypers[hyper.Name] = double.IsFinite(value) ? JsonValue.Create(value) : JsonValue.Create(Named(value));
+                hypers[hyper.Name] = JsonFields.Of(group[hyper.Name]);
             }
 
             var description = new JsonObject { ["step"] = optimizer.StepCount(i) };
@@ -80,27 +89,69 @@ internal static class StateMetadata
     private static JsonArray Parameters(Optimizer optimizer)
     {
         var parameters = new JsonArray();
-        for (var i = 0; i < optimizer.Parameters.Count; i++)
+        var stepped = optimizer.Stepped();
+        for (var i = 0; i < stepped.Length; i++)
         {
-            var shape = new JsonArray();
-            foreach (var size in optimizer.Parameters[i].Value.Shape)
-            {
-                shape.Add((JsonNode)size);
-            }
-
-            parameters.Add(
-                (JsonNode)new JsonObject { ["name"] = ParameterList.Key(optimizer.Parameters, i), ["shape"] = shape }
-            );
+            var description = Describe(optimizer, i);
+            description[Stepped] = stepped[i] != 0;
+            parameters.Add((JsonNode)description);
         }
 
         return parameters;
     }
 
+    /// <summary>The elements of a state lie as those of its parameter do: "order" tells how where that is not row by
+    /// row.</summary>
+    private static JsonObject Describe(Optimizer optimizer, int index)
+    {
+        var tensor = optimizer.Parameters[index].Value;
+        var description = new JsonObject
+        {
+            ["name"] = ParameterList.Key(optimizer.Parameters, index),
+            ["shape"] = Numbers(tensor.Shape),
+            ["dtype"] = tensor.DType.ToSafeTensorType().Code(),
+        };
+        var order = tensor.Layout.Order();
+        if (!order.SequenceEqual(order.Order()))
+        {
+            description["order"] = Numbers(order);
+        }
+
+        return description;
+    }
+
+    private static int[] ReadParameters(Optimizer optimizer, JsonArray stored)
+    {
+        if (stored.Count != optimizer.Parameters.Count)
+        {
+            throw new OptimException(
+                $"The state has {stored.Count} parameters, the optimizer {optimizer.Parameters.Count}."
+            );
+        }
+
+        var stepped = new int[stored.Count];
+        for (var i = 0; i < stepped.Length; i++)
+        {
+            var parameter = JsonFields.Object(stored[i], $"parameters[{i}]");
+            stepped[i] = JsonFields.Flag(parameter[Stepped], $"parameters[{i}].{Stepped}") ? 1 : 0;
+            parameter.Remove(Stepped);
+            var own = Describe(optimizer, i);
+            if (!JsonNode.DeepEquals(parameter, own))
+            {
+                throw new OptimException(
+                    $"Parameter {i} is {parameter.ToJsonString()} in the state, {own.ToJsonString()} in the optimizer."
+                );
+            }
+        }
+
+        return stepped;
+    }
+
     private static GroupState ReadGroup(Optimizer optimizer, JsonNode? node, int index)
     {
         var what = $"groups[{index}]";
-        var group = node as JsonObject ?? throw new OptimException($"{what} of the state is no JSON object.");
-        var parameters = Number(group["parameters"], $"{what}.parameters");
+        var group = JsonFields.Object(node, what);
+        var parameters = JsonFields.Number(group["parameters"], $"{what}.parameters");
         if (parameters != optimizer.Groups[index].Parameters.Count)
         {
             throw new OptimException(
@@ -109,15 +160,11 @@ internal static class StateMetadata
             );
         }
 
-        var step = Count(group["step"], $"{what}.step");
-        // A file without it is older than rules with inputs that come and go: they came at every step.
-        var inputStep =
-            optimizer.Rule.Needs.Count == 0 ? 0
-            : group.ContainsKey(InputStep) ? Count(group[InputStep], $"{what}.{InputStep}")
-            : step;
-        var hypers =
-            group["hypers"] as JsonObject ?? throw new OptimException($"{what}.hypers of the state is no JSON object.");
-        return new GroupState(step, inputStep, ReadHypers(optimizer.Rule, hypers, what));
+        return new GroupState(
+            JsonFields.Count(group["step"], $"{what}.step"),
+            optimizer.Rule.Needs.Count == 0 ? 0 : JsonFields.Count(group[InputStep], $"{what}.{InputStep}"),
+            ReadHypers(optimizer.Rule, JsonFields.Object(group["hypers"], $"{what}.hypers"), what)
+        );
     }
 
     private static double[] ReadHypers(RuleSchema rule, JsonObject hypers, string what)
@@ -137,7 +184,7 @@ internal static class StateMetadata
         [
             .. rule.Hypers.Select(hyper =>
             {
-                var value = Number(hypers[hyper.Name], $"{what}.hypers.{hyper.Name}");
+                var value = JsonFields.Number(hypers[hyper.Name], $"{what}.hypers.{hyper.Name}");
                 return hyper.Allows(value)
                     ? value
                     : throw new OptimException($"{what}: {hyper.Name} = {value:R} is not {hyper.Allowed}.");
@@ -145,33 +192,37 @@ internal static class StateMetadata
         ];
     }
 
-    private static void CheckParameters(JsonArray stored, JsonArray own)
+    private static void CheckHelpers(Optimizer optimizer, JsonObject stored)
     {
-        if (stored.Count != own.Count)
+        var own = optimizer.Helpers.ToNumbers();
+        foreach (var name in stored.Select(pair => pair.Key).Where(name => !own.ContainsKey(name)))
         {
-            throw new OptimException($"The state has {stored.Count} parameters, the optimizer {own.Count}.");
+            throw new OptimException($"The state was made with a helper setting \"{name}\", which this library lacks.");
         }
 
-        for (var i = 0; i < own.Count; i++)
+        foreach (var (name, value) in own)
         {
-            if (!JsonNode.DeepEquals(stored[i], own[i]))
+            var before = stored.ContainsKey(name) ? JsonFields.Number(stored[name], $"helpers.{name}") : 0;
+            if (!before.Equals(value))
             {
                 throw new OptimException(
-                    $"Parameter {i} is {stored[i]?.ToJsonString()} in the state, "
-                        + $"{own[i]!.ToJsonString()} in the optimizer."
+                    $"The state was made with the helper setting {name} = {before:R}, the optimizer with {value:R}; "
+                        + $"{nameof(Checkpoint)}.{nameof(Checkpoint.AcceptOtherSettings)} allows that."
                 );
             }
         }
     }
 
-    private static JsonArray Parse(IReadOnlyDictionary<string, string> metadata, string key) =>
-        JsonNode.Parse(Text(metadata, key)) as JsonArray
-        ?? throw new OptimException($"\"{key}\" in the metadata of the state is no JSON array.");
+    private static JsonArray Numbers(ReadOnlySpan<long> values)
+    {
+        var numbers = new JsonArray();
+        foreach (var value in values)
+        {
+            numbers.Add((JsonNode)value);
+        }
 
-    private static string Text(IReadOnlyDictionary<string, string> metadata, string key) =>
-        metadata.TryGetValue(key, out var text)
-            ? text
-            : throw new OptimException($"The metadata of the state has no \"{key}\"; it is no state of an optimizer.");
+        return numbers;
+    }
 
     private static void CheckEqual(string key, string stored, string own)
     {
@@ -180,40 +231,4 @@ internal static class StateMetadata
             throw new OptimException($"The state is of {key} \"{stored}\"; this optimizer takes \"{own}\".");
         }
     }
-
-    private static long Count(JsonNode? node, string what)
-    {
-        var count = Number(node, what);
-        return count >= 0 && count <= 1L << 53 && count == Math.Floor(count)
-            ? (long)count
-            : throw new OptimException($"{what} = {count:R} is not a whole number >= 0.");
-    }
-
-    private static double Number(JsonNode? node, string what)
-    {
-        if (node is JsonValue value)
-        {
-            if (value.TryGetValue<double>(out var number))
-            {
-                return number;
-            }
-
-            if (value.TryGetValue<string>(out var text))
-            {
-                return text switch
-                {
-                    "inf" => double.PositiveInfinity,
-                    "-inf" => double.NegativeInfinity,
-                    _ => double.NaN,
-                };
-            }
-        }
-
-        throw new OptimException($"{what} of the state is {node?.ToJsonString() ?? "missing"}, not a number.");
-    }
-
-    private static string Named(double value) =>
-        double.IsNaN(value) ? "nan"
-        : value > 0 ? "inf"
-        : "-inf";
 }

@@ -1,11 +1,11 @@
 namespace Optim;
 
 /// <summary>The live states of an optimizer as named tensors.</summary>
-internal sealed class StateSource(Optimizer optimizer, StateMemory states) : ITensorSource
+internal sealed class StateSource(IReadOnlyDictionary<string, string> metadata, StateMemory states) : ITensorSource
 {
     private readonly Dictionary<string, StateSlot> _slots = states.Slots.ToDictionary(slot => slot.Key);
 
-    public IReadOnlyDictionary<string, string> Metadata { get; } = StateMetadata.Write(optimizer);
+    public IReadOnlyDictionary<string, string> Metadata => metadata;
 
     public IReadOnlyDictionary<string, TensorInfo> Tensors { get; } =
         states.Slots.ToDictionary(

@@ -43,6 +43,19 @@ internal sealed class TensorLayout
         return new TensorLayout(shape.ToArray(), strides.ToArray(), count);
     }
 
+    /// <summary>The dimensions of more than one index, from the outermost in memory to the innermost.</summary>
+    public long[] Order() =>
+        ElementCount == 0
+            ? []
+            :
+            [
+                .. Enumerable
+                    .Range(0, Shape.Length)
+                    .Where(i => Shape[i] > 1)
+                    .OrderByDescending(i => Strides[i])
+                    .Select(i => (long)i),
+            ];
+
     public bool SameAs(TensorLayout other) =>
         Shape.AsSpan().SequenceEqual(other.Shape) && Strides.AsSpan().SequenceEqual(other.Strides);
 

@@ -9,11 +9,6 @@ thread_local std::string last_error;
 
 double or_default(double value, double otherwise) { return value == 0 ? otherwise : value; }
 
-bool flag(const char* name, std::int32_t value) {
-  if (value != 0 && value != 1) invalid("helpers.", name, " is ", value, "; allowed are 0 and 1");
-  return value == 1;
-}
-
 }  // namespace
 
 void set_last_error(const char* text) noexcept {
@@ -22,6 +17,11 @@ void set_last_error(const char* text) noexcept {
   } catch (...) {
     last_error.clear();
   }
+}
+
+bool flag(const char* name, std::int32_t value) {
+  if (value != 0 && value != 1) invalid(name, " is ", value, "; allowed are 0 and 1");
+  return value == 1;
 }
 
 double at_least(const char* name, double value, double minimum) {
@@ -52,11 +52,11 @@ Layout layout_of(const optim_tensor& tensor, const std::string& name) {
 HelperSettings read_helpers(const optim_helpers* from) {
   const optim_helpers h = read_struct(from, "helpers");
   HelperSettings s;
-  s.skip_nonfinite = flag("skip_nonfinite", h.skip_nonfinite);
-  s.centralize = flag("centralize", h.centralize);
-  s.centralize_conv_only = flag("centralize_conv_only", h.centralize_conv_only);
-  s.normalize = flag("normalize", h.normalize);
-  s.normalize_channels = flag("normalize_channels", h.normalize_channels);
+  s.skip_nonfinite = flag("helpers.skip_nonfinite", h.skip_nonfinite);
+  s.centralize = flag("helpers.centralize", h.centralize);
+  s.centralize_conv_only = flag("helpers.centralize_conv_only", h.centralize_conv_only);
+  s.normalize = flag("helpers.normalize", h.normalize);
+  s.normalize_channels = flag("helpers.normalize_channels", h.normalize_channels);
   if (h.lookahead_k < 0) invalid("helpers.lookahead_k is ", h.lookahead_k, "; allowed is 0 (off) or more");
   s.lookahead_k = h.lookahead_k;
   if (h.lookahead_pullback < OPTIM_PULLBACK_NONE || h.lookahead_pullback > OPTIM_PULLBACK_PULLBACK) {

@@ -80,7 +80,8 @@ Layout layout_of(const optim_tensor& tensor, const std::string& name);
 
 HelperSettings read_helpers(const optim_helpers* helpers);
 
-// A value of a helper: throws unless it is at least `minimum`.
+// Throw unless the value is 0 or 1, or at least `minimum`.
+bool flag(const char* name, std::int32_t value);
 double at_least(const char* name, double value, double minimum);
 
 }  // namespace optim::abi

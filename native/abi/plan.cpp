@@ -57,6 +57,8 @@ PlanDescription read_description(const optim_plan_options& o) {
   d.rule = find_rule(&require(o.rule, "options.rule"));
   d.hypers = read_hypers(registry()[static_cast<std::size_t>(d.rule)], o);
   if (o.helpers != nullptr) d.helpers = read_helpers(o.helpers);
+  d.storage = {flag("options.master_weights", o.master_weights), flag("options.stochastic_rounding", o.stochastic_rounding),
+               o.rounding_seed};
   const std::vector<optim_tensor> params = read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
   for (std::size_t i = 0; i < params.size(); ++i) {
     d.params.push_back(layout_of(params[i], message("options.params[", i, "]")));
@@ -155,6 +157,29 @@ optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) 
     const int g = checked_group(p, group);
     if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
     p.executor().set_step_count(g, step);
+  });
+}
+
+optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped) {
+  return guarded([&] {
+    const Plan& p = plan_of(plan);
+    if (p.tensors().empty()) return;
+    require(stepped, "stepped");
+    const std::vector<std::int32_t> values = p.executor().stepped();
+    std::copy(values.begin(), values.end(), stepped);
+  });
+}
+
+optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped) {
+  return guarded([&] {
+    Plan& p = plan_of(plan);
+    if (p.tensors().empty()) return;
+    require(stepped, "stepped");
+    const std::vector<std::int32_t> values(stepped, stepped + p.tensors().size());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i] != 0 && values[i] != 1) invalid("stepped[", i, "] is ", values[i], "; allowed are 0 and 1");
+    }
+    p.executor().set_stepped(values);
   });
 }
 

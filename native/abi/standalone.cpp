@@ -30,11 +30,6 @@ double or_default(const char* name, double value, double otherwise) {
   return at_least(name, value, 0) == 0 ? otherwise : value;
 }
 
-bool flag(const char* name, int32_t value) {
-  if (value != 0 && value != 1) invalid(name, " is ", value, "; allowed are 0 and 1");
-  return value == 1;
-}
-
 Standalone::Standalone(optim_engine* engine, int rule, int64_t count, const optim_tensor* params,
                        const optim_tensor* grads)
     : engine_(*require(engine, "engine").engine), has_params_(params != nullptr), has_grads_(grads != nullptr) {

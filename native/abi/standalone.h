@@ -46,6 +46,5 @@ const optim_tensor* required(const optim_tensor* tensors, int64_t count, const c
 // Values of helpers; they throw unless the value is allowed.
 double positive(const char* name, double value);
 double or_default(const char* name, double value, double otherwise);  // 0: otherwise
-bool flag(const char* name, int32_t value);
 
 }  // namespace optim::abi

@@ -6,6 +6,7 @@
 
 #include "core/config.h"
 #include "core/hyper.h"
+#include "core/math.h"
 #include "core/slot.h"
 
 namespace optim {
@@ -91,6 +92,20 @@ OPTIM_FN Rectification rectification(const H& h, double t) {
   return {true, false, std::sqrt(variance)};
 }
 
+// The softplus transformation of a denominator (arXiv 1908.00700), of a rule that lists use_softplus.
+template <class T>
+struct Smoothing {
+  T sharpness;
+  bool on;
+
+  OPTIM_FN T operator()(T denominator) const { return on ? math::softplus(denominator, sharpness) : denominator; }
+};
+
+template <class T, class H>
+OPTIM_FN Smoothing<T> smoothing(const H& h) {
+  return {T(h[beta_softplus]), h[use_softplus] != 0};
+}
+
 // What the first moment is divided by: sqrt(v) + eps where rectified, 1 otherwise.
 template <class T>
 struct RectifiedDenominator {
@@ -102,6 +117,12 @@ struct RectifiedDenominator {
 template <class T, class H>
 OPTIM_FN RectifiedDenominator<T> rectified_denominator(const H& h, const Rectification& r) {
   return r.rectified ? RectifiedDenominator<T>{T(1), T(h[eps])} : RectifiedDenominator<T>{T(0), T(1)};
+}
+
+// Smoothing of that denominator; an infinite sharpness leaves a 1 as it is.
+template <class T, class H>
+OPTIM_FN Smoothing<T> smoothing(const H& h, const Rectification& r) {
+  return {T(r.rectified ? h[beta_softplus] : INFINITY), h[use_softplus] != 0};
 }
 
 // Positive-negative momentum (arXiv 2103.17182, equation 5): ((1 + beta0) m - beta0 m') / norm of the weights, scaled.

@@ -7,7 +7,8 @@ namespace {
 
 std::uint64_t pass_bytes(const RuleInfo& rule, const PlanTensor& tensor, const Pass& pass) {
   const auto count = static_cast<std::uint64_t>(tensor.param.extent.count);
-  std::uint64_t bytes = count * size_of(tensor.param.dtype) * (pass.reads_param + pass.writes_param);
+  std::uint64_t bytes = count * size_of(tensor.working_param().dtype) * (pass.reads_param + pass.writes_param);
+  if (pass.writes_param && tensor.find(master_param_slot) != nullptr) bytes += tensor.param.bytes();
   bytes += count * size_of(tensor.grad_dtype) * pass.reads_grad;
   for (const Slot& slot : tensor.slots) {
     if (slot.rule_slot < 0 || slot.rule_slot == rule.slow_params) continue;

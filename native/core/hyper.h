@@ -120,6 +120,7 @@ OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving 
 OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
 OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");
 OPTIM_HYPER(wd_ratio, range::closed(0, 1), "Factor on the weight decay of projected steps.");
+OPTIM_HYPER(use_softplus, range::boolean(), "Smooth the denominator by softplus (arXiv 1908.00700).");
 OPTIM_HYPER(beta_softplus, range::above(0), "Sharpness of the softplus.");
 OPTIM_HYPER(num_iterations, range::integer(0), "Number of steps of the whole training; 0 = without end.");
 OPTIM_HYPER(num_warm_up_iterations, range::integer(-1),

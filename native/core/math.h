@@ -17,9 +17,9 @@ struct Format<float> {
   static constexpr float whole = 0x1p23f;                                 // numbers from here on are whole
   static constexpr float ln2_hi = 0x1.63p-1f, ln2_lo = -0x1.bd0106p-13f;  // hi times any exponent is exact
   static constexpr float exp_zero = -104, exp_infinite = 89;              // where exp has become 0 and infinity
-  static constexpr Bits root_half = 0x3f3504f3;                            // the bits of the root of 1/2
+  static constexpr Bits root_half = 0x3f3504f3;                           // the bits of the root of 1/2
   static constexpr float lift = 0x1p24f, lift_root = 0x1p8f;              // makes subnormal numbers normal; cube root
-  static constexpr int exp_terms = 8, atanh_terms = 5, cbrt_rounds = 1;
+  static constexpr int exp_terms = 8, log_terms = 5, log1p_terms = 8, cbrt_rounds = 1;
 };
 
 template <>
@@ -31,7 +31,7 @@ struct Format<double> {
   static constexpr double exp_zero = -746, exp_infinite = 710;
   static constexpr Bits root_half = 0x3fe6a09e667f3bcd;
   static constexpr double lift = 0x1p54, lift_root = 0x1p18;
-  static constexpr int exp_terms = 14, atanh_terms = 11, cbrt_rounds = 2;
+  static constexpr int exp_terms = 14, log_terms = 11, log1p_terms = 16, cbrt_rounds = 2;
 };
 
 template <class T>
@@ -95,12 +95,10 @@ OPTIM_FN T exp(T x) {
 // log(1 + x) for 0 <= x <= 1.
 template <class T>
 OPTIM_FN T log1p(T x) {
-  // 1 + x, or half of it, as 1 + f = (1 + s) / (1 - s): its logarithm is 2 s (1 + s^2/3 + s^4/5 + ...), 2 s = f - s f.
-  const bool halve = x > T(0.5);
-  const T f = halve ? (x - 1) * T(0.5) : x;
-  const T s = f / (2 + f);
-  const T rest = 2 * (s * s) * series<InverseOdd, Format<T>::atanh_terms>(s * s);
-  return (halve ? T(0x1.62e42fefa39efp-1) : T(0)) + (f - s * (f - rest));
+  // 1 + x = (1 + s) / (1 - s): its logarithm is 2 s (1 + s^2/3 + s^4/5 + ...), and 2 s = x - s x.
+  const T s = x / (2 + x);
+  const T rest = 2 * (s * s) * series<InverseOdd, Format<T>::log1p_terms>(s * s);
+  return x - s * (x - rest);
 }
 
 // The natural logarithm of a finite positive number; subnormal numbers are taken for the smallest normal one.
@@ -115,7 +113,7 @@ OPTIM_FN T log(T x) {
   const T n = static_cast<T>(static_cast<std::int32_t>(bits >> F::fraction_bits) - F::exponent_bias);
   const T m = bit_cast<T>((bits & ((Bits<T>(1) << F::fraction_bits) - 1)) + root_half);
   const T s = (m - 1) / (m + 1);
-  const T rest = 2 * (s * s) * s * series<InverseOdd, F::atanh_terms>(s * s);
+  const T rest = 2 * (s * s) * s * series<InverseOdd, F::log_terms>(s * s);
   return n * F::ln2_hi + (n * F::ln2_lo + (2 * s + rest));
 }
 
@@ -130,7 +128,10 @@ OPTIM_FN T power(T x, T e) {
 // log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.
 template <class T>
 OPTIM_FN T softplus(T x, T beta) {
-  return (x > 0 ? x : T(0)) + log1p(exp(-beta * magnitude(x))) / beta;
+  const T size = beta * magnitude(x);
+  // Farther away, exp is lost beside x, and subnormal numbers would cost a processor its speed.
+  const T distance = x > 0 && size > 40 ? T(40) : size;
+  return (x > 0 ? x : T(0)) + log1p(exp(-distance)) / beta;
 }
 
 // x^(-1/3) to 4 percent, for positive x: the bits of a number are close to its logarithm.

@@ -45,7 +45,9 @@ Plan::Plan(Engine& engine, PlanDescription description)
       rule_index_(description.rule),
       rule_(registry()[description.rule]),
       helpers_(description.helpers),
+      storage_(description.storage),
       hypers_(std::move(description.hypers)) {
+  check_storage();
   for (std::size_t g = 0; g < hypers_.size(); ++g) {
     complete(rule_, hypers_[g], nullptr);
     check_hypers(rule_, static_cast<int>(g), hypers_[g]);
@@ -83,6 +85,11 @@ Plan::Plan(Engine& engine, PlanDescription description)
       check_view(i, tensor);
     }
     make_slots(rule_, hypers_[tensor.group].data(), helpers_, state_dtype, &tensor);
+    if (storage_.master_weights) add_master_param(i, &tensor);
+    if (storage_.stochastic_rounding && tensor.param.dtype != DType::bf16 && tensor.param.dtype != DType::f32) {
+      invalid("params[", i, "] is ", name_of(tensor.param.dtype),
+              "; stochastic_rounding is allowed for BF16, beside F32");
+    }
     tensors_.push_back(std::move(tensor));
   }
   executor_ = engine.make_executor(*this);
@@ -101,6 +108,20 @@ void Plan::check_rule_accepts(const GroupOptions& options) const {
   if (options.helpers.pullback != Pullback::none && rule_.first_moment() < 0) {
     throw Error(Status::unsupported,
                 message("lookahead_pullback needs a rule with a first moment; ", rule_.name, " has none"));
+  }
+}
+
+void Plan::check_storage() const {
+  const bool master = storage_.master_weights, stochastic = storage_.stochastic_rounding;
+  if (master && stochastic) {
+    invalid(
+        "master_weights and stochastic_rounding are both 1; allowed is one of them, since master weights keep what "
+        "rounding loses");
+  }
+  if ((master || stochastic) && !rule_.listed) {
+    throw Error(Status::unsupported,
+                message(rule_.name, " does not take ", master ? "master_weights" : "stochastic_rounding",
+                        "; the rules of the catalogue do"));
   }
 }
 
@@ -130,6 +151,7 @@ bool Plan::any_group(bool (GroupOptions::*wants)() const) const {
 }
 
 bool Plan::needs_param_moments() const { return any_group(&GroupOptions::needs_param_moments); }
+bool Plan::needs_products() const { return any_group(&GroupOptions::needs_products); }
 bool Plan::needs_global_norm() const { return any_group(&GroupOptions::needs_global_norm); }
 bool Plan::needs_moments() const { return any_group(&GroupOptions::needs_moments); }
 bool Plan::needs_mapped_moments() const { return any_group(&GroupOptions::needs_mapped_moments); }

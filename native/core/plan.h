@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/layout.h"
+#include "core/param_storage.h"
 #include "core/plan_tensor.h"
 #include "core/rule_info.h"
 #include "helpers/settings.h"
@@ -28,6 +29,7 @@ struct PlanDescription {
   std::vector<void*> param_data;
   std::vector<int> groups;  // by tensor
   HelperSettings helpers;
+  ParamStorage storage;
   std::vector<DType> grad_dtypes;
   std::vector<DType> state_dtypes;
   bool standalone = false;  // for helpers alone: parameters or gradients may be absent
@@ -44,6 +46,7 @@ class Plan {
   const RuleInfo& rule() const { return rule_; }
   int rule_index() const { return rule_index_; }
   const HelperSettings& helpers() const { return helpers_; }  // as given; a group's are in its options
+  const ParamStorage& storage() const { return storage_; }
   const GroupOptions& options(int group) const { return options_[static_cast<std::size_t>(group)]; }
   const std::vector<PlanTensor>& tensors() const { return tensors_; }
   const std::vector<HyperRow>& hypers() const { return hypers_; }
@@ -52,6 +55,7 @@ class Plan {
   // What a step has to do besides the rule's passes.
   bool needs_moments() const;  // of the gradient (and the parameter), before the rule
   bool needs_param_moments() const;
+  bool needs_products() const;
   bool needs_second_moment() const;  // its sum after the update, before the update: stable weight decay
   bool needs_mapped_moments() const;  // of whole tensors, as the maps of their rows leave the gradient
   bool needs_global_norm() const;    // of the mapped gradients: the rule's pre_norm or max_grad_norm
@@ -87,6 +91,7 @@ class Plan {
   bool any_group(bool (GroupOptions::*wants)() const) const;
   void check_rule_accepts(const GroupOptions& options) const;
   void check_view(std::size_t index, const PlanTensor& tensor) const;
+  void check_storage() const;
   std::string what(const Interval& interval) const;
   bool is_bound(void* const* params, void* const* grads, void* const* states) const;
   void check_pointer(const void* data, const Layout& layout, DType dtype, const Interval& where) const;
@@ -103,6 +108,7 @@ class Plan {
   int rule_index_;
   const RuleInfo& rule_;
   HelperSettings helpers_;
+  ParamStorage storage_;
   std::vector<HyperRow> hypers_;
   std::vector<GroupOptions> options_;  // by group
   std::vector<PlanTensor> tensors_;

@@ -42,6 +42,11 @@ const Slot* PlanTensor::unit_state(const RuleInfo& rule, int rule_slot) const {
   return per_unit ? find(rule_slot) : nullptr;
 }
 
+ElementBuffer PlanTensor::working_param() const {
+  const Slot* const master = find(master_param_slot);
+  return master != nullptr ? ElementBuffer{master->data, master->layout.dtype} : stored_param();
+}
+
 const Slot* PlanTensor::slow_params(const RuleInfo& rule) const {
   const Slot* const own = rule.slow_params >= 0 ? find(rule.slow_params) : nullptr;
   return own != nullptr ? own : find(slow_params_slot);
@@ -113,6 +118,17 @@ void make_slots(const RuleInfo& rule, const double* hypers, const HelperSettings
   if (helpers.lookahead_k > 0 && helpers.pullback == Pullback::pullback) {
     add("slow_momentum", like_param, Initial::zero, slow_momentum_slot);
   }
+}
+
+void add_master_param(std::size_t index, PlanTensor* tensor) {
+  const DType dtype = tensor->param.dtype;
+  if (dtype == DType::f32) return;
+  if (dtype == DType::f64) {
+    invalid("params[", index, "] is F64; master_weights is allowed for F16 and BF16, beside F32");
+  }
+  Layout master = tensor->param;
+  master.dtype = DType::f32;
+  tensor->slots.push_back({"master_param", master, Initial::param, master_param_slot, 0, 0});
 }
 
 std::int64_t unit_length(const Reduction& reduction, const double* hypers, const Layout& param) {

@@ -13,18 +13,22 @@
 
 namespace optim {
 
+// Values of Slot::rule_slot for the slots that no rule lists.
+constexpr int slow_params_slot = -1, slow_momentum_slot = -2, master_param_slot = -3;
+
 // One state buffer of one tensor.
 struct Slot {
   std::string name;
   Layout layout;
   Initial initial;
-  int rule_slot;  // index in RuleInfo::slots, or one of the two below
+  int rule_slot;  // index in RuleInfo::slots, or one of those above
   int dimension;  // of a matrix slot, and its block
   std::int64_t block;
   void* data = nullptr;
+
+  // Before the rule initializes parameters, rather than from what it made of them.
+  bool filled_before_rule() const { return rule_slot >= 0 || rule_slot == master_param_slot; }
 };
-constexpr int slow_params_slot = -1;
-constexpr int slow_momentum_slot = -2;
 
 struct ElementBuffer {
   void* data;
@@ -51,6 +55,9 @@ struct PlanTensor {
   ElementBuffer element_buffer(const RuleInfo& rule, int rule_slot) const;
   // The state slot of a rule with one value per row or tensor; null otherwise.
   const Slot* unit_state(const RuleInfo& rule, int rule_slot) const;
+  ElementBuffer stored_param() const { return {param_data, param.dtype}; }
+  // What a step reads as the parameter: its master weights where they are kept.
+  ElementBuffer working_param() const;
   // Lookahead's slow weights: the rule's own or the helper's; null: none.
   const Slot* slow_params(const RuleInfo& rule) const;
 };
@@ -61,6 +68,9 @@ MatrixView view_of(const RuleInfo& rule, const double* hypers, const Layout& par
 // The state slots of a tensor whose layout and view are known: the rule's own that exist, then those of helpers.
 void make_slots(const RuleInfo& rule, const double* hypers, const HelperSettings& helpers, DType state_dtype,
                 PlanTensor* tensor);
+
+// The F32 copy of a parameter that is stepped in its place. Throws, with the index in messages, for one that has no need of it.
+void add_master_param(std::size_t index, PlanTensor* tensor);
 
 // How many elements of a tensor are summed together.
 std::int64_t unit_length(const Reduction& reduction, const double* hypers, const Layout& param);

@@ -36,6 +36,9 @@ class Executor {
   // Steps of a group at which the rule's inputs were given; 0 after init_states. The first waits for the device.
   virtual std::int64_t input_step_count(int group) = 0;
   virtual void set_input_step_count(int group, std::int64_t steps) = 0;
+  // By tensor: 1 once a step has changed it. The first waits for the device.
+  virtual std::vector<std::int32_t> stepped() = 0;
+  virtual void set_stepped(const std::vector<std::int32_t>& stepped) = 0;
   // Of the last step; both wait for the device.
   virtual GlobalFacts global_facts() = 0;
   virtual std::vector<Moments> row_moments() = 0;

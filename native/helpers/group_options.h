@@ -25,8 +25,9 @@ struct GroupOptions {
   HelperSettings helpers;
 
   // What a step has to do besides the rule's passes, as Plan says of all groups.
+  bool needs_products() const { return adanorm && l2 != 0; }  // of gradient and parameter
   bool needs_param_moments() const {
-    return helpers.agc_clip_val > 0 || helpers.norm_loss_factor > 0 || (adanorm && l2 != 0);
+    return helpers.agc_clip_val > 0 || helpers.norm_loss_factor > 0 || needs_products();
   }
   bool needs_global_norm() const { return pre_norm || max_grad_norm > 0; }
   bool needs_moments() const {

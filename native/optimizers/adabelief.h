@@ -22,7 +22,7 @@ struct adabelief {
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-16, weight_decay = 0, weight_decouple = true,
                     fixed_decay = false, rectify = true, n_sma_threshold = 5, degenerated_to_sgd = true, ams_bound = false,
-                    adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false);
+                    adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_var, max_exp_avg_var.when(ams_bound), exp_grad_adanorm.when(adanorm));
 
@@ -31,6 +31,7 @@ struct adabelief {
   struct Scalars {
     Averages<T> averages;
     RunningMaximum<T> maximum;
+    Smoothing<T> smoothing;
     T decay, eps, step_size, root_scale, offset;
   };
 
@@ -42,12 +43,14 @@ struct adabelief {
     c.maximum = running_maximum<T>(h);
     c.eps = c.offset = T(h[eps]);
     c.step_size = T(debiased_lr(h, t));
+    c.smoothing = smoothing<T>(h);
     if (h[rectify] == 0) {
       c.root_scale = T(1 / std::sqrt(correction(h[beta2], t)));
       return c;
     }
     const Rectification r = rectification(h, t);
     c.step_size = T(debiased_lr(h, t) * r.factor);
+    c.smoothing = smoothing<T>(h, r);
     c.root_scale = r.rectified ? T(1) : T(0);  // the rectification contains the correction
     if (!r.rectified) c.offset = 1;
     return c;
@@ -66,7 +69,7 @@ struct adabelief {
     const T d = g - m;
     q = c.averages.beta2 * q + c.averages.add2 * (d * d) + c.eps;
     const T w = c.maximum(q, s[max_exp_avg_var]);
-    p = c.decay * p - c.step_size * m / (std::sqrt(w) * c.root_scale + c.offset);
+    p = c.decay * p - c.step_size * m / c.smoothing(std::sqrt(w) * c.root_scale + c.offset);
   }
 };
 

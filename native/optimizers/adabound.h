@@ -22,7 +22,7 @@ struct adabound {
 
   static constexpr auto hypers = optim::hypers(
       lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, final_lr = 0.1, gamma = 1e-3, base_lr = lr, weight_decay = 0,
-      weight_decouple = false, fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false);
+      weight_decouple = false, fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound));
 
   template <class H>
@@ -34,6 +34,7 @@ struct adabound {
   struct Scalars {
     Averages<T> averages;
     RunningMaximum<T> maximum;
+    Smoothing<T> smoothing;
     T decay, eps, step_size, low, high;
   };
 
@@ -48,13 +49,14 @@ struct adabound {
     c.step_size = T(debiased_lr(h, t) * std::sqrt(correction(h[beta2], t)));
     c.low = T(final_rate * (1 - 1 / (h[gamma] * t + 1)));
     c.high = T(final_rate * (1 + 1 / (h[gamma] * t)));
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
   template <class T, class State>
   OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
     c.averages.advance(g, s);
-    T rate = c.step_size / (std::sqrt(c.maximum(s[exp_avg_sq], s[max_exp_avg_sq])) + c.eps);
+    T rate = c.step_size / c.smoothing(std::sqrt(c.maximum(s[exp_avg_sq], s[max_exp_avg_sq])) + c.eps);
     rate = rate < c.low ? c.low : rate;
     rate = rate > c.high ? c.high : rate;
     p = c.decay * p - rate * s[exp_avg];

@@ -28,7 +28,7 @@ struct adahessian {
 
   static constexpr auto hypers = optim::hypers(lr = 0.15, beta1 = 0.9, beta2 = 0.999, eps = 1e-4, hessian_power = 1,
                                                spatial_average = conv, block_size = 0, weight_decay = 0, weight_decouple = true,
-                                               fixed_decay = false, adam_debias = false, maximize = false);
+                                               fixed_decay = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_hessian_diag_sq, hessian);
 
   template <class H>
@@ -54,6 +54,7 @@ struct adahessian {
 
   template <class T>
   struct Scalars {
+    Smoothing<T> smoothing;
     T decay, beta1, add1, beta2, add2, eps, step_size, debias2, hessian_power;
     bool given;
   };
@@ -71,6 +72,7 @@ struct adahessian {
     c.step_size = T(debiased_lr(h, t));
     c.debias2 = T(inputs.steps > 0 ? 1 / correction(h[beta2], inputs.steps) : 0);
     c.hessian_power = T(h[hessian_power]);
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
@@ -82,7 +84,8 @@ struct adahessian {
     m = c.beta1 * m + c.add1 * g;
     v = c.beta2 * v + c.add2 * (d * d);
     const T root = std::sqrt(v * c.debias2);
-    p = c.decay * p - c.step_size * m / ((c.hessian_power == 1 ? root : math::power(root, c.hessian_power)) + c.eps);
+    const T size = c.hessian_power == 1 ? root : math::power(root, c.hessian_power);
+    p = c.decay * p - c.step_size * m / c.smoothing(size + c.eps);
   }
 
   template <class T, class State>

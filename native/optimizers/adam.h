@@ -15,13 +15,14 @@ struct adam {
 
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false,
-                    fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false);
+                    fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound));
 
   template <class T>
   struct Scalars {
     Averages<T> averages;
     RunningMaximum<T> maximum;
+    Smoothing<T> smoothing;
     T decay, eps, step_size, root_debias2;
   };
 
@@ -34,6 +35,7 @@ struct adam {
     c.eps = T(h[eps]);
     c.step_size = T(debiased_lr(h, t));
     c.root_debias2 = T(1 / std::sqrt(correction(h[beta2], t)));
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
@@ -41,7 +43,7 @@ struct adam {
   OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
     c.averages.advance(g, s);
     const T w = c.maximum(s[exp_avg_sq], s[max_exp_avg_sq]);
-    p = c.decay * p - c.step_size * s[exp_avg] / (std::sqrt(w) * c.root_debias2 + c.eps);
+    p = c.decay * p - c.step_size * s[exp_avg] / c.smoothing(std::sqrt(w) * c.root_debias2 + c.eps);
   }
 };
 

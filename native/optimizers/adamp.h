@@ -16,12 +16,13 @@ struct adamp : Projected<adamp> {
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, fixed_decay = false, delta = 0.1,
                     wd_ratio = 0.1, nesterov = false, use_gc = false, adam_debias = false, adanorm = false, adanorm_r = 0.95,
-                    maximize = false);
+                    maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
 
   template <class T>
   struct Scalars {
     Averages<T> averages;
+    Smoothing<T> smoothing;
     T decay_rate, eps, step_size, root_debias2, delta, wd_ratio;
     T ahead_m, ahead_g;  // the numerator of the direction: m, or beta1 m + (1 - beta1) g
   };
@@ -38,6 +39,7 @@ struct adamp : Projected<adamp> {
     c.wd_ratio = T(h[wd_ratio]);
     c.ahead_m = T(h[nesterov] != 0 ? h[beta1] : 1);
     c.ahead_g = T(h[nesterov] != 0 ? 1 - h[beta1] : 0);
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
@@ -53,7 +55,7 @@ struct adamp : Projected<adamp> {
 
   template <class T, class State>
   OPTIM_FN static T direction(T g, const State& s, const Scalars<T>& c) {
-    return (c.ahead_m * s[exp_avg] + c.ahead_g * g) / (std::sqrt(s[exp_avg_sq]) * c.root_debias2 + c.eps);
+    return (c.ahead_m * s[exp_avg] + c.ahead_g * g) / c.smoothing(std::sqrt(s[exp_avg_sq]) * c.root_debias2 + c.eps);
   }
 };
 

@@ -14,7 +14,7 @@ struct adamw : adam {
 
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 1e-2, weight_decouple = true,
-                    fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false);
+                    fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
 };
 
 }  // namespace optim::rules

@@ -20,7 +20,7 @@ struct adapnm {
 
   static constexpr auto hypers = optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, beta3 = 1, eps = 1e-8, weight_decay = 0,
                                                weight_decouple = true, fixed_decay = false, ams_bound = true, adam_debias = false,
-                                               adanorm = false, adanorm_r = 0.95, maximize = false);
+                                               adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, neg_exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound), exp_grad_adanorm.when(adanorm));
   static constexpr auto alternating = alternate(slots, exp_avg, neg_exp_avg);
@@ -30,6 +30,7 @@ struct adapnm {
     Averages<T> averages;
     RunningMaximum<T> maximum;
     PositiveNegative<T> direction;  // times the step size
+    Smoothing<T> smoothing;
     T decay, eps, root_debias2;
   };
 
@@ -45,6 +46,7 @@ struct adapnm {
     c.decay = T(1 - decay_rate(h));
     c.eps = T(h[eps]);
     c.root_debias2 = T(1 / std::sqrt(correction(h[beta2], t)));
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
@@ -57,7 +59,7 @@ struct adapnm {
   OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
     c.averages.advance(g, s);
     const T w = c.maximum(s[exp_avg_sq], s[max_exp_avg_sq]);
-    p = c.decay * p - c.direction(s[exp_avg], s[neg_exp_avg]) / (std::sqrt(w) * c.root_debias2 + c.eps);
+    p = c.decay * p - c.direction(s[exp_avg], s[neg_exp_avg]) / c.smoothing(std::sqrt(w) * c.root_debias2 + c.eps);
   }
 };
 

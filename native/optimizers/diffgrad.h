@@ -17,7 +17,7 @@ struct diffgrad {
 
   static constexpr auto hypers = optim::hypers(
       lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false, fixed_decay = false,
-      ams_bound = false, adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false);
+      ams_bound = false, adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_sq, previous_grad, max_exp_avg_sq.when(ams_bound), exp_grad_adanorm.when(adanorm));
 
@@ -25,6 +25,7 @@ struct diffgrad {
   struct Scalars {
     Averages<T> averages;
     RunningMaximum<T> maximum;
+    Smoothing<T> smoothing;
     T decay, eps, step_size;
   };
 
@@ -36,6 +37,7 @@ struct diffgrad {
     c.decay = T(1 - decay_rate(h));
     c.eps = T(h[eps]);
     c.step_size = T(debiased_lr(h, t) * std::sqrt(correction(h[beta2], t)));
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
@@ -50,7 +52,7 @@ struct diffgrad {
     const T w = c.maximum(s[exp_avg_sq], s[max_exp_avg_sq]);
     const T friction = 1 + math::exp(-math::magnitude(s[previous_grad] - g));
     s[previous_grad] = g;
-    p = c.decay * p - c.step_size * s[exp_avg] / (friction * (std::sqrt(w) + c.eps));
+    p = c.decay * p - c.step_size * s[exp_avg] / (friction * c.smoothing(std::sqrt(w) + c.eps));
   }
 };
 

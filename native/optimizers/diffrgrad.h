@@ -19,7 +19,7 @@ struct diffrgrad {
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = true,
                     fixed_decay = false, n_sma_threshold = 5, degenerated_to_sgd = true, ams_bound = false,
-                    adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false);
+                    adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_sq, previous_grad, max_exp_avg_sq.when(ams_bound), exp_grad_adanorm.when(adanorm));
 
@@ -28,6 +28,7 @@ struct diffrgrad {
     Averages<T> averages;
     RunningMaximum<T> maximum;
     RectifiedDenominator<T> denominator;
+    Smoothing<T> smoothing;
     T decay, step_size, friction;
   };
 
@@ -41,6 +42,7 @@ struct diffrgrad {
     c.decay = T(r.skipped ? 1 : 1 - decay_rate(h));
     c.step_size = T(debiased_lr(h, t) * r.factor);
     c.friction = T(r.rectified ? 1 : 0);
+    c.smoothing = smoothing<T>(h, r);
     return c;
   }
 
@@ -55,7 +57,7 @@ struct diffrgrad {
     const T w = c.maximum(s[exp_avg_sq], s[max_exp_avg_sq]);
     const T friction = 1 + c.friction * math::exp(-math::magnitude(s[previous_grad] - g));
     s[previous_grad] = g;
-    p = c.decay * p - c.step_size * s[exp_avg] / (friction * c.denominator(w));
+    p = c.decay * p - c.step_size * s[exp_avg] / (friction * c.smoothing(c.denominator(w)));
   }
 };
 

@@ -22,7 +22,7 @@ struct lamb {
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-6, weight_decay = 0, weight_decouple = true,
                     bias_correction = false, adam_debias = false, grad_averaging = true, clamp = 10, adam = false,
-                    pre_norm = false, max_grad_norm = 0, adanorm = false, adanorm_r = 0.95, maximize = false);
+                    pre_norm = false, max_grad_norm = 0, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
 
   template <class H>
@@ -34,6 +34,7 @@ struct lamb {
   template <class T>
   struct Scalars {
     Averages<T> averages;
+    Smoothing<T> smoothing;
     T lr, weight_decay, eps, debias1, debias2, clamp;
     bool adam;
   };
@@ -51,6 +52,7 @@ struct lamb {
     c.debias2 = T(correct ? 1 / correction(h[beta2], t) : 1);
     c.clamp = T(h[clamp]);
     c.adam = h[adam] != 0;
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
@@ -61,7 +63,7 @@ struct lamb {
 
   template <class T, class State>
   OPTIM_FN static T direction(T p, const State& s, const Scalars<T>& c) {
-    return s[exp_avg] * c.debias1 / (std::sqrt(s[exp_avg_sq] * c.debias2) + c.eps) + c.weight_decay * p;
+    return s[exp_avg] * c.debias1 / c.smoothing(std::sqrt(s[exp_avg_sq] * c.debias2) + c.eps) + c.weight_decay * p;
   }
 
   enum Sum { param_sq, direction_sq };

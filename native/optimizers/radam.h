@@ -17,13 +17,14 @@ struct radam {
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = true,
                     fixed_decay = false, n_sma_threshold = 5, degenerated_to_sgd = false, adam_debias = false,
-                    adanorm = false, adanorm_r = 0.95, maximize = false);
+                    adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
 
   template <class T>
   struct Scalars {
     Averages<T> averages;
     RectifiedDenominator<T> denominator;
+    Smoothing<T> smoothing;
     T decay, step_size;
   };
 
@@ -35,6 +36,7 @@ struct radam {
     c.denominator = rectified_denominator<T>(h, r);
     c.decay = T(r.skipped ? 1 : 1 - decay_rate(h));
     c.step_size = T(debiased_lr(h, t) * r.factor);
+    c.smoothing = smoothing<T>(h, r);
     return c;
   }
 
@@ -46,7 +48,7 @@ struct radam {
   template <class T, class State>
   OPTIM_FN static void update(T& p, T g, State& s, const Scalars<T>& c) {
     c.averages.advance(g, s);
-    p = c.decay * p - c.step_size * s[exp_avg] / c.denominator(s[exp_avg_sq]);
+    p = c.decay * p - c.step_size * s[exp_avg] / c.smoothing(c.denominator(s[exp_avg_sq]));
   }
 };
 

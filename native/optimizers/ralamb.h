@@ -23,7 +23,7 @@ struct ralamb {
   static constexpr auto hypers = optim::hypers(
       lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, fixed_decay = false, n_sma_threshold = 5,
       degenerated_to_sgd = true, clamp = 10, trust_norm = of_new_param, pre_norm = false, max_grad_norm = 0,
-      adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false);
+      adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
 
   template <class H>
@@ -35,6 +35,7 @@ struct ralamb {
   struct Scalars {
     Averages<T> averages;
     RectifiedDenominator<T> denominator;
+    Smoothing<T> smoothing;
     T lr, decay, factor, clamp;
     T norm_p, norm_u;  // the second norm is of norm_p p - norm_u u
   };
@@ -52,6 +53,7 @@ struct ralamb {
     c.clamp = T(h[clamp]);
     c.norm_p = T(new_param ? 1 : 0);
     c.norm_u = T(new_param ? h[lr] : 1);
+    c.smoothing = smoothing<T>(h, r);
     return c;
   }
 
@@ -62,7 +64,7 @@ struct ralamb {
 
   template <class T, class State>
   OPTIM_FN static T direction(const State& s, const Scalars<T>& c) {
-    return c.factor * s[exp_avg] / c.denominator(s[exp_avg_sq]);
+    return c.factor * s[exp_avg] / c.smoothing(c.denominator(s[exp_avg_sq]));
   }
 
   enum Sum { param_sq, trust_sq };

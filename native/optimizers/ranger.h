@@ -22,7 +22,7 @@ struct ranger : radam {
   static constexpr auto hypers =
       optim::hypers(lr = 1e-3, beta1 = 0.95, beta2 = 0.999, eps = 1e-5, weight_decay = 0, weight_decouple = true,
                     fixed_decay = false, alpha = 0.5, k = 6, n_sma_threshold = 5, degenerated_to_sgd = true, use_gc = true,
-                    gc_conv_only = false, adam_debias = false, maximize = false);
+                    gc_conv_only = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, slow_buffer);
 
   template <class T, class H>

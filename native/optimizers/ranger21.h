@@ -4,7 +4,6 @@
 // running maximum is a true one; beta0 = 1, amsgrad = false gives the published PyTorch code's trajectories but for its normaliser.
 #pragma once
 
-#include "core/math.h"
 #include "core/rule.h"
 #include "schedules/ranger21_schedule.h"
 
@@ -13,7 +12,6 @@ namespace optim::rules {
 inline namespace ranger21_tags {
 OPTIM_HYPER(beta0, range::closed(0, 1), "Weight of the negative momentum.");
 OPTIM_HYPER(amsgrad, range::boolean(), "Divide by the running maximum of the second moment.");
-OPTIM_HYPER(use_softplus, range::boolean(), "Smooth the denominator by softplus (arXiv 1908.00700).");
 OPTIM_HYPER(disable_lr_scheduler, range::boolean(), "Keep the learning rate: no warm-up and no warm-down.");
 OPTIM_SLOT(grad_ma, param, zero, none, "Moving average of the gradient that odd steps advance.");
 OPTIM_SLOT(neg_grad_ma, param, zero, none, "Moving average of the gradient that even steps advance.");
@@ -54,8 +52,8 @@ struct ranger21 {
   struct Scalars {
     PositiveNegative<T> direction;  // times the step size
     RunningMaximum<T> maximum;
-    T beta1, add1, beta2, add2, eps, root_debias2, sharpness;
-    bool softplus;
+    Smoothing<T> smoothing;
+    T beta1, add1, beta2, add2, eps, root_debias2;
   };
 
   template <class T, class H>
@@ -71,8 +69,7 @@ struct ranger21 {
     c.add2 = T(1 - h[beta2]);
     c.eps = T(h[eps]);
     c.root_debias2 = T(1 / std::sqrt(correction(h[beta2], t)));
-    c.sharpness = T(h[beta_softplus]);
-    c.softplus = h[use_softplus] != 0;
+    c.smoothing = smoothing<T>(h);
     return c;
   }
 
@@ -83,8 +80,7 @@ struct ranger21 {
     m = c.beta1 * m + c.add1 * g;
     v = c.beta2 * v + c.add2 * (g * g);
     const T root = std::sqrt(c.maximum(v, s[max_variance_ma])) * c.root_debias2 + c.eps;
-    const T denominator = c.softplus ? math::softplus(root, c.sharpness) : root;
-    p = p - c.direction(m, s[neg_grad_ma]) / denominator;
+    p = p - c.direction(m, s[neg_grad_ma]) / c.smoothing(root);
   }
 };
 

@@ -6,6 +6,21 @@ namespace Optim.Cli.Tests;
 public sealed class BenchTests
 {
     [Theory]
+    [InlineData("--master-weights", 2 + 2 + 8 + 16)]
+    [InlineData("--stochastic-rounding", 2 + 4 + 16)]
+    public void Parameters_may_keep_what_rounding_loses(string option, double bytes)
+    {
+        using var scratch = new Scratch();
+        string file = scratch.File("bench.json");
+        string[] arguments = ["bench", "--rule", "adamw", "--dtype", "bf16", "--elements", "4096", "--repeat", "1"];
+        var run = CommandLine.Run([.. arguments, option, "--json", file]);
+        Assert.True(run.Code == 0, run.Errors);
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(file));
+        Assert.Equal(bytes, json.RootElement[0].GetProperty("bytes_per_element").GetDouble());
+        CommandLine.Run("bench", "--rule", "adamw", "--elements", "4096", option).AssertError(1, "F32");
+    }
+
+    [Theory]
     [InlineData("f32")]
     [InlineData("bf16")]
     [InlineData("f16")]

@@ -18,11 +18,14 @@ public sealed class GeneratedClassTests
         Assert.True(optimizerType.IsSealed && optionsType.IsSealed);
         Assert.Equal(rule, optimizer.RuleName);
         Assert.Equal(
-            optimizer.Rule.Hypers.ToDictionary(hyper => hyper.Name, hyper => hyper.Default),
+            optimizer.Rule.Hypers.ToDictionary(hyper => hyper.Name, Default),
             optimizer.Groups[0].Hypers
         );
         optimizer.Step();
         Assert.Equal(1, optimizer.StepCount());
+
+        double Default(HyperSchema hyper) =>
+            (hyper.Like is null ? hyper : optimizer.Rule.Hypers[optimizer.Rule.IndexOf(hyper.Like)]).Default;
     }
 
     [Theory]

@@ -10,7 +10,14 @@ public sealed class StateMisuseTests
         {
             { "other rule", "\"adam\"" },
             { "no rule", "\"rule\"" },
-            { "other format", "\"optim-state-99\"" },
+            { "other format", "\"optim-checkpoint-99\"" },
+            { "no helpers", "\"helpers\"" },
+            { "helpers no object", "\"helpers\"" },
+            { "other helper setting", "clip_norm = 2" },
+            { "unknown helper", "\"clip_ears\"" },
+            { "memory order", "\"order\":[1,0]" },
+            { "parameter type", "\"dtype\":\"F16\"" },
+            { "stepped missing", "parameters[0].stepped" },
             { "missing", "\"state.1.exp_avg\"" },
             { "extra", "\"state.1.surprise\"" },
             { "shape", "[6, 1]" },
@@ -54,16 +61,21 @@ public sealed class StateMisuseTests
     }
 
     [Fact]
-    public void A_source_that_fails_while_it_is_read_changes_nothing()
+    public void A_source_that_fails_while_it_is_read_leaves_no_optimizer_that_steps()
     {
         using var model = new Model();
         using var optimizer = model.Optimizer("adamw");
         model.Train(optimizer, 1, 2);
-        var failing = new FailingSource(optimizer.StateDict());
+        var state = optimizer.StateDict();
         model.Train(optimizer, 3, 4);
-        var before = optimizer.StateDict();
-        Assert.Throws<IOException>(() => optimizer.LoadStateDict(failing));
-        StateTests.AssertSame(before, optimizer.StateDict());
+        Assert.Throws<IOException>(() => optimizer.LoadStateDict(new FailingSource(state)));
+        var values = model.Values;
+        Assert.Contains("half loaded", Assert.Throws<InvalidOperationException>(optimizer.Step).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(() => optimizer.StateDict());
+        Assert.Equal(values, model.Values);
+        optimizer.LoadStateDict(state);
+        StateTests.AssertSame(state, optimizer.StateDict());
+        optimizer.Step();
     }
 
     [Fact]
@@ -97,7 +109,28 @@ public sealed class StateMisuseTests
                 state.Metadata.Remove("rule");
                 break;
             case "other format":
-                state.Metadata["format"] = "optim-state-99";
+                state.Metadata["format"] = "optim-checkpoint-99";
+                break;
+            case "no helpers":
+                state.Metadata.Remove("helpers");
+                break;
+            case "helpers no object":
+                state.Metadata["helpers"] = "[]";
+                break;
+            case "other helper setting":
+                state.Metadata["helpers"] = "{\"clip_norm\":2}";
+                break;
+            case "unknown helper":
+                state.Metadata["helpers"] = "{\"clip_ears\":1}";
+                break;
+            case "memory order":
+                Replace(state, "parameters", "\"dtype\":\"F32\"", "\"dtype\":\"F32\",\"order\":[1,0]");
+                break;
+            case "parameter type":
+                Replace(state, "parameters", "\"dtype\":\"F32\"", "\"dtype\":\"F16\"");
+                break;
+            case "stepped missing":
+                Replace(state, "parameters", "\"stepped\":true", "\"stepped\":3");
                 break;
             case "missing":
                 state.Remove("state.1.exp_avg");

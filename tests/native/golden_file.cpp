@@ -107,7 +107,7 @@ const std::vector<std::string>& golden_names() {
 
 std::vector<std::string> golden_family(const std::string& prefix) {
   std::vector<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(OPTIM_GOLDEN_DIR)) {
+  for (const auto& entry : std::filesystem::directory_iterator(golden_directory())) {
     const std::string name = entry.path().stem().string();
     if (entry.path().extension() == ".safetensors" && name.rfind(prefix, 0) == 0) found.push_back(name);
   }
@@ -115,7 +115,7 @@ std::vector<std::string> golden_family(const std::string& prefix) {
   return found;
 }
 
-std::string golden_path(const std::string& name) { return std::string(OPTIM_GOLDEN_DIR) + "/" + name + ".safetensors"; }
+std::string golden_path(const std::string& name) { return golden_directory() + "/" + name + ".safetensors"; }
 
 const std::vector<std::string>& golden_optimizers() {
   static const std::vector<std::string> optimizers = [] {

@@ -1,6 +1,7 @@
 // Files of format optim-golden-1 (tests/golden/README.md): safetensors with strings as metadata.
 #pragma once
 
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -30,6 +31,12 @@ struct GoldenFile {
   std::vector<const GoldenTensor*> list(const std::string& prefix) const;
   int64_t param_count() const;
 };
+
+// The golden files: where the environment says so (a program that was built elsewhere), otherwise in this source.
+inline std::string golden_directory() {
+  const char* given = std::getenv("OPTIM_GOLDEN_DIR");
+  return given != nullptr ? given : OPTIM_GOLDEN_DIR;
+}
 
 // Throws std::runtime_error naming the file when it is not a well-formed golden file.
 GoldenFile read_golden(const std::string& path);

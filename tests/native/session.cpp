@@ -12,7 +12,7 @@ PlanSpec all_f64(PlanSpec spec) {
 
 optim_status create_plan(Engine& engine, const PlanSpec& spec, optim_plan** plan) {
   std::vector<optim_tensor> params;
-  for (const TensorSpec& t : spec.tensors) params.push_back(tensor_view(t.shape, spec.param, nullptr, t.strides));
+  for (const TensorSpec& t : spec.tensors) params.push_back(tensor_view(t.shape, spec.param_of(t), nullptr, t.strides));
   std::vector<double> rows;
   for (const auto& row : spec.hypers) rows.insert(rows.end(), row.begin(), row.end());
   auto options = sized<optim_plan_options>();
@@ -26,6 +26,9 @@ optim_status create_plan(Engine& engine, const PlanSpec& spec, optim_plan** plan
   options.helpers = &spec.helpers;
   options.grad_dtype = spec.grad;
   options.state_dtype = spec.state;
+  options.master_weights = spec.master_weights ? 1 : 0;
+  options.stochastic_rounding = spec.stochastic_rounding ? 1 : 0;
+  options.rounding_seed = spec.rounding_seed;
   return optim_plan_create(engine, &options, plan);
 }
 
@@ -45,6 +48,7 @@ testing::AssertionResult equal(const Snapshot& a, const Snapshot& b) {
   const auto differ = [](const std::string& what) { return testing::AssertionFailure() << what << " differ"; };
   if (a.params.size() != b.params.size() || a.states.size() != b.states.size()) return differ("numbers of tensors");
   if (a.steps != b.steps || a.input_steps != b.input_steps) return differ("step counters");
+  if (a.stepped != b.stepped) return differ("the tensors that were stepped");
   for (size_t i = 0; i < a.params.size(); ++i) {
     if (a.params[i] != b.params[i]) return differ("parameters of tensor " + std::to_string(i));
     for (size_t s = 0; s < a.states[i].size(); ++s) {
@@ -62,7 +66,7 @@ Session::Session(Engine& engine, PlanSpec spec) : engine_(engine), spec_(std::mo
   plan_.reset(plan);
   for (size_t i = 0; i < size(); ++i) {
     const int64_t count = numel(spec_.tensors[i].shape);
-    params_.push_back(&add(spec_.param, count));
+    params_.push_back(&add(spec_.param_of(spec_.tensors[i]), count));
     grads_.push_back(&add(spec_.grad, count));
     inputs_.emplace_back();
     for (size_t k = 0; k < needs_of(spec_).size(); ++k) inputs_.back().push_back(&add(spec_.grad, count));
@@ -204,6 +208,8 @@ Snapshot Session::snapshot() const {
     s.input_steps.emplace_back();
     check(optim_plan_get_input_step(plan_.get(), static_cast<int64_t>(g), &s.input_steps.back()));
   }
+  s.stepped.resize(size());
+  check(optim_plan_get_stepped(plan_.get(), s.stepped.data()));
   return s;
 }
 
@@ -216,6 +222,7 @@ void Session::restore(const Snapshot& snapshot) {
     check(optim_plan_set_step(plan_.get(), static_cast<int64_t>(g), snapshot.steps[g]));
     check(optim_plan_set_input_step(plan_.get(), static_cast<int64_t>(g), snapshot.input_steps[g]));
   }
+  check(optim_plan_set_stepped(plan_.get(), snapshot.stepped.data()));
 }
 
 int64_t Session::counter(int64_t group) const {

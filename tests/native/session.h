@@ -12,6 +12,7 @@ namespace optim_test {
 struct TensorSpec {
   Shape shape;
   Shape strides = {};  // empty = row-major
+  int32_t param = -1;  // dtype; -1 = that of the plan
 };
 
 struct PlanSpec {
@@ -24,6 +25,11 @@ struct PlanSpec {
   int32_t grad = OPTIM_F32;
   int32_t state = OPTIM_F32;
   int64_t offset = 0;  // elements by which every buffer is moved off its alignment
+  bool master_weights = false;
+  bool stochastic_rounding = false;
+  uint64_t rounding_seed = 0;
+
+  int32_t param_of(const TensorSpec& tensor) const { return tensor.param >= 0 ? tensor.param : param; }
 };
 
 PlanSpec all_f64(PlanSpec spec);
@@ -43,6 +49,7 @@ struct Snapshot {
   std::vector<std::vector<Bytes>> states;  // [tensor][slot]
   std::vector<int64_t> steps;              // [group]
   std::vector<int64_t> input_steps;        // [group]
+  std::vector<int32_t> stepped;            // [tensor]
 };
 testing::AssertionResult equal(const Snapshot& a, const Snapshot& b);
 

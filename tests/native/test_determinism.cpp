@@ -44,6 +44,12 @@ TEST_P(Determinism, ThreadCount) {
   std::vector<std::pair<std::string, PlanSpec>> specs{{"no helpers", spec_of(variants(rule())[1].hypers)}};
   specs.emplace_back("all helpers", spec_with_all_helpers());
   specs.emplace_back("all helpers in double", all_f64(spec_with_all_helpers()));
+  specs.emplace_back("all helpers, bf16 parameters rounded at random", spec_with_all_helpers());
+  specs.back().second.param = OPTIM_BF16;
+  specs.back().second.stochastic_rounding = true;
+  specs.emplace_back("all helpers, master weights", spec_with_all_helpers());
+  specs.back().second.param = OPTIM_F16;
+  specs.back().second.master_weights = true;
   for (const auto& [name, spec] : specs) {
     SCOPED_TRACE(name);
     const Snapshot expected = run(one, spec);
@@ -111,6 +117,7 @@ TEST_P(Determinism, OrderOfTensors) {
     Snapshot reversed = session.snapshot();
     std::reverse(reversed.params.begin(), reversed.params.end());
     std::reverse(reversed.states.begin(), reversed.states.end());
+    std::reverse(reversed.stepped.begin(), reversed.stepped.end());
     EXPECT_TRUE(equal(straight, reversed)) << (helpers.centralize != 0 ? "local helpers" : "no helpers");
   }
 }

@@ -29,6 +29,7 @@ TEST_P(InstructionSets, GiveTheSameBits) {
       spec.param = spec.grad = dtype;
       spec.state = dtype == OPTIM_F64 ? OPTIM_F64 : OPTIM_F32;
       if (helped) spec.helpers = all_helpers(rule()).helpers;
+      spec.stochastic_rounding = helped && dtype == OPTIM_BF16;
       const auto train = [&] {
         Session session(engine, spec);
         session.start();

@@ -146,6 +146,15 @@ TEST_P(MisuseBind, Counters) {
   EXPECT_TRUE(refused(optim_plan_set_step(plan(), 0, -1), {"step", "-1"}));
 }
 
+TEST_P(MisuseBind, Stepped) {
+  const std::vector<int32_t> wrong(session_->size(), 2);
+  EXPECT_TRUE(refused(optim_plan_get_stepped(nullptr, nullptr), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_get_stepped(plan(), nullptr), {"stepped"}));
+  EXPECT_TRUE(refused(optim_plan_set_stepped(nullptr, wrong.data()), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_set_stepped(plan(), nullptr), {"stepped"}));
+  EXPECT_TRUE(refused(optim_plan_set_stepped(plan(), wrong.data()), {"stepped[0]", "2"}));
+}
+
 TEST_P(MisuseBind, Slots) {
   int64_t count = -77;
   EXPECT_TRUE(refused(optim_plan_slot_count(nullptr, 0, &count), {"plan"}));

@@ -77,6 +77,37 @@ TEST_P(MisusePlan, Nulls) {
   expect_accepted();
 }
 
+TEST_P(MisusePlan, ParamStorage) {
+  const auto with_dtype = [&](int32_t dtype) {
+    for (optim_tensor& param : params_) param.dtype = dtype;
+  };
+  options_.master_weights = 2;
+  EXPECT_TRUE(refused_with({"options.master_weights", "2", "0 and 1"}));
+  options_.master_weights = 1;
+  with_dtype(OPTIM_F64);
+  EXPECT_TRUE(refused_with({"params[0]", "F64", "master_weights", "F16 and BF16"}));
+  with_dtype(OPTIM_F16);
+  expect_accepted();
+  params_[1].dtype = OPTIM_F32;
+  expect_accepted();
+  with_dtype(OPTIM_BF16);
+  expect_accepted();
+  options_.stochastic_rounding = 1;
+  EXPECT_TRUE(refused_with({"master_weights", "stochastic_rounding", "one of them"}));
+  options_.master_weights = 0;
+  expect_accepted();
+  options_.stochastic_rounding = -1;
+  EXPECT_TRUE(refused_with({"options.stochastic_rounding", "-1", "0 and 1"}));
+  options_.stochastic_rounding = 1;
+  for (const int32_t dtype : {OPTIM_F64, OPTIM_F16}) {
+    with_dtype(dtype);
+    EXPECT_TRUE(refused_with({"params[0]", "stochastic_rounding", "BF16"}));
+  }
+  options_.rule = "sam_perturb";
+  with_dtype(OPTIM_BF16);
+  EXPECT_TRUE(refused_with({"sam_perturb", "stochastic_rounding"}, OPTIM_UNSUPPORTED));
+}
+
 TEST_P(MisusePlan, StructSizes) {
   expect_sizes_checked<optim_plan_options>(
       options_, [&](const optim_plan_options* o) { return create(o); }, [&] { free_plan(); });

@@ -307,6 +307,14 @@ TEST_P(CpuAgainstCuda, StorageMixturesOfElementwiseRules) {
   }
 }
 
+TEST_P(CpuAgainstCuda, StochasticRoundingOfElementwiseRules) {
+  if (rule().shape != "elementwise") return;
+  PlanSpec spec = spec_of(rule(), without_own_helpers(rule(), parity_row(rule())), {OPTIM_BF16, OPTIM_F16, OPTIM_F32});
+  spec.stochastic_rounding = true;
+  spec.rounding_seed = 11;
+  agree(spec);
+}
+
 // Without a device there is nothing to compare with.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CpuAgainstCuda);
 INSTANTIATE_TEST_SUITE_P(Native, CpuAgainstCuda, testing::ValuesIn(rules_on(OPTIM_CUDA)), name_of_rule);

@@ -106,7 +106,7 @@ class Roots : public PerDevice {
   bool on_host() const { return GetParam() == OPTIM_CPU; }
   std::vector<GoldenFile> files(const std::string& optimizer) const {
     std::vector<GoldenFile> result;
-    for (const auto& entry : std::filesystem::directory_iterator(std::string(OPTIM_GOLDEN_DIR) + "/roots")) {
+    for (const auto& entry : std::filesystem::directory_iterator(golden_directory() + "/roots")) {
       GoldenFile file = read_golden(entry.path().string());
       if (file.optimizer == optimizer) result.push_back(std::move(file));
     }

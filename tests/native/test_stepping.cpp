@@ -204,6 +204,24 @@ TEST_P(Stepping, NoGradientsAtAll) {
   EXPECT_TRUE(equal(start, result));
 }
 
+// A tensor whose first gradient comes after a checkpoint begins as it would have without.
+TEST_P(Stepping, FirstGradientAfterACheckpoint) {
+  Session session(engine_, rich_spec());
+  session.start();
+  session.set_absent(0, true);
+  session.train(1, 3);
+  const Snapshot middle = session.snapshot();
+  EXPECT_EQ(middle.stepped[0], 0);
+  EXPECT_EQ(middle.stepped[1], 1);
+  session.set_absent(0, false);
+  session.train(4, 6);
+  Session resumed(engine_, rich_spec());
+  resumed.start();
+  resumed.restore(middle);
+  resumed.train(4, 6);
+  EXPECT_TRUE(equal(session.snapshot(), resumed.snapshot()));
+}
+
 TEST_P(Stepping, CountersOfGroups) {
   PlanSpec spec = rich_spec();
   spec.hypers = {spec.hypers[0], spec.hypers[0]};

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "golden_file.h"
+
 namespace optim_test {
 namespace {
 
@@ -14,7 +16,7 @@ using Table = std::map<std::string, std::vector<std::string>>;
 
 // Rows of a tab-separated file by their first column, the heading left out.
 Table read_table(const std::string& name) {
-  std::ifstream file(std::string(OPTIM_GOLDEN_DIR) + "/" + name);
+  std::ifstream file(golden_directory() + "/" + name);
   if (!file) throw std::runtime_error("cannot read " + name);
   Table table;
   std::string line;

@@ -43,6 +43,13 @@ internal static partial class HelperFiles
             source.Line($"{Names.Pascal(field.Name)} = {NativeValue(field)},");
         }
 
+        source.Close("};").Line().Summary("Every member as a number, by its name in the C ABI.");
+        source.Open("internal Dictionary<string, double> ToNumbers() => new()");
+        foreach (var field in fields)
+        {
+            source.Line($"[\"{field.Name}\"] = {NativeValue(field)},");
+        }
+
         return source.Close("};").Close().ToString();
     }
 

@@ -5,6 +5,7 @@ namespace Optim.Cli.Bench;
 /// <param name="Tensors">Tensors they are split into, of equal size.</param>
 /// <param name="Columns">0 for vectors; else the tensors are matrices of that many columns.</param>
 /// <param name="DType">Storage of parameters and gradients by its short name.</param>
+/// <param name="Storage">Master weights and stochastic rounding.</param>
 /// <param name="Repeat">Measurements, of which the median counts.</param>
 internal sealed record BenchSettings(
     long Elements,
@@ -12,6 +13,7 @@ internal sealed record BenchSettings(
     long Columns,
     string DType,
     Helpers Helpers,
+    OptimizerStorage Storage,
     int Repeat)
 {
     /// <summary>Shape of every tensor.</summary>

@@ -27,7 +27,7 @@ internal static class RuleBenchmark
             engine,
             workload.Parameters,
             helpers: settings.Helpers,
-            storage: new OptimizerStorage
+            storage: settings.Storage with
             {
                 GradientType = dtype,
                 StateType = dtype == DType.Float64 ? DType.Float64 : DType.Float32,

@@ -33,6 +33,14 @@ internal static class BenchCommand
         var helpers = SharedOptions.RulesOption(
             "--helpers",
             $"Helpers to switch on: {string.Join(", ", HelperSwitches.Names)}.");
+        var masterWeights = new Option<bool>("--master-weights")
+        {
+            Description = "Step f16 and bf16 parameters through a copy in f32.",
+        };
+        var stochasticRounding = new Option<bool>("--stochastic-rounding")
+        {
+            Description = "Round bf16 parameters at random.",
+        };
         var repeat = SharedOptions.NumberOption("--repeat", "Measurements, of which the median counts.", 11, 1);
         var json = SharedOptions.JsonOption("Also write the results as JSON.");
         var command = new Command("bench", "Measures the step of each optimizer against the bandwidth of the memory.")
@@ -45,6 +53,8 @@ internal static class BenchCommand
             threads,
             device,
             helpers,
+            masterWeights,
+            stochasticRounding,
             repeat,
             json,
         };
@@ -56,6 +66,11 @@ internal static class BenchCommand
                 parsed.GetValue(columns),
                 parsed.GetRequiredValue(dtype),
                 HelperSwitches.Parse(parsed.GetRequiredValue(helpers).SelectMany(names => names.Split(','))),
+                new OptimizerStorage
+                {
+                    MasterWeights = parsed.GetValue(masterWeights),
+                    StochasticRoundingSeed = parsed.GetValue(stochasticRounding) ? 0UL : null,
+                },
                 parsed.GetValue(repeat));
             return Run(
                 console,

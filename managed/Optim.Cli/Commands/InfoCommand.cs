@@ -67,6 +67,7 @@ internal static class InfoCommand
         }
 
         WriteField(console, "Helpers", "all can be switched on: " + string.Join(", ", HelperSwitches.Names));
+        WriteField(console, "16 bits", "parameters may keep master weights in f32, or in bf16 be rounded at random");
         return ExitCode.Done;
     }
 

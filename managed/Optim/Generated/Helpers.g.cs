@@ -90,4 +90,28 @@ public sealed record Helpers
         NormLossEpsilon = NormLossEpsilon,
         LookaheadAlpha = LookaheadAlpha,
     };
+
+    /// <summary>Every member as a number, by its name in the C ABI.</summary>
+    internal Dictionary<string, double> ToNumbers() => new()
+    {
+        ["skip_nonfinite"] = SkipNonfinite ? 1 : 0,
+        ["centralize"] = Centralize ? 1 : 0,
+        ["centralize_conv_only"] = CentralizeConvOnly ? 1 : 0,
+        ["normalize"] = Normalize ? 1 : 0,
+        ["normalize_channels"] = NormalizeChannels ? 1 : 0,
+        ["lookahead_k"] = LookaheadK,
+        ["lookahead_pullback"] = (int)LookaheadPullback,
+        ["clip_value"] = ClipValue,
+        ["clip_norm"] = ClipNorm,
+        ["clip_norm_type"] = ClipNormType,
+        ["clip_norm_eps"] = ClipNormEpsilon,
+        ["agc_clip_val"] = AgcClipVal,
+        ["agc_eps"] = AgcEpsilon,
+        ["agc_division_eps"] = AgcDivisionEpsilon,
+        ["normalize_eps"] = NormalizeEpsilon,
+        ["stable_weight_decay"] = StableWeightDecay,
+        ["norm_loss_factor"] = NormLossFactor,
+        ["norm_loss_eps"] = NormLossEpsilon,
+        ["lookahead_alpha"] = LookaheadAlpha,
+    };
 }

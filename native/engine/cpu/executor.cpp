@@ -10,19 +10,19 @@
 namespace optim::cpu {
 namespace {
 
-// A buffer of count elements becomes the parameter's values, in the slot's storage type.
-void copy_param(const PlanTensor& tensor, const Slot& slot, const GenericKernels& kernels) {
+// A slot becomes the parameter's values, in its own storage type.
+void copy_param(const ElementBuffer& param, const Slot& slot, const GenericKernels& kernels) {
   const std::int64_t count = slot.layout.extent.count;
-  if (tensor.param.dtype == slot.layout.dtype) {
-    std::memcpy(slot.data, tensor.param_data, slot.layout.bytes());
+  if (param.dtype == slot.layout.dtype) {
+    std::memcpy(slot.data, param.data, slot.layout.bytes());
     return;
   }
   // Different types are among f32, f16 and bf16: go through f32.
   std::vector<float> wide;
-  const auto* values = static_cast<const float*>(tensor.param_data);
-  if (tensor.param.dtype != DType::f32) {
+  const auto* values = static_cast<const float*>(param.data);
+  if (param.dtype != DType::f32) {
     wide.resize(static_cast<std::size_t>(count));
-    kernels.widen[static_cast<int>(tensor.param.dtype)](tensor.param_data, wide.data(), count);
+    kernels.widen[static_cast<int>(param.dtype)](param.data, wide.data(), count);
     values = wide.data();
   }
   if (slot.layout.dtype == DType::f32) {
@@ -112,7 +112,11 @@ void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
   if (slot.layout.extent.count == 0) return;
   switch (slot.initial) {
     case Initial::zero: std::memset(slot.data, 0, slot.layout.bytes()); break;
-    case Initial::param: copy_param(tensor, slot, state_.kernels.generic()); break;
+    case Initial::param: {
+      const ElementBuffer param = slot.filled_before_rule() ? tensor.stored_param() : tensor.working_param();
+      copy_param(param, slot, state_.kernels.generic());
+      break;
+    }
     case Initial::identity:
       fill_identity(slot, plan_.hypers()[tensor.group][plan_.rule().hyper_index("matrix_eps")]);
       break;
@@ -123,13 +127,16 @@ void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
 void CpuExecutor::init_states() {
   for (const PlanTensor& tensor : plan_.tensors()) {
     for (const Slot& slot : tensor.slots) {
-      if (slot.rule_slot >= 0) fill_slot(tensor, slot);
+      if (slot.filled_before_rule()) fill_slot(tensor, slot);
     }
   }
   if (const Reduction* init = plan_.rule().init) {
     for (std::size_t i = 0; i < state_.groups.size(); ++i) prepare(static_cast<int>(i), 1, false);
     state_.measured = false;
-    for (GroupStep& group : state_.groups) group.map = state_.make_map(group, RowMap::identity(), 1);
+    for (GroupStep& group : state_.groups) {
+      group.map = state_.make_map(group, RowMap::identity(), 1);
+      group.step = 0;  // of which the draws are
+    }
     ReducedPass pass;
     pass.rebind(state_, *init, [&](const PlanTensor& t) { return t.param.extent.rank >= init->reduced_rank; });
     const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
@@ -137,7 +144,7 @@ void CpuExecutor::init_states() {
   }
   for (const PlanTensor& tensor : plan_.tensors()) {
     for (const Slot& slot : tensor.slots) {
-      if (slot.rule_slot < 0) fill_slot(tensor, slot);
+      if (!slot.filled_before_rule()) fill_slot(tensor, slot);
     }
   }
   for (std::size_t i = 0; i < state_.groups.size(); ++i) {
@@ -232,8 +239,10 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   const Loops loops = plain ? Loops::plain : streams.loops;
   const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
   const bool swapped = state_.groups[streams.group].swapped;
+  const bool narrow = streams.narrow_param.data != nullptr;
   if (!specialized && !swapped && streams.widened_count == 0 && tile.count == streams.whole.count) {
     kernel(streams.whole, loops);
+    if (narrow) state_.narrow_param(tile.tensor, streams.whole.param, 0, tile.count);
     return;
   }
   ScalarBytes room;
@@ -247,6 +256,7 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   }
   state_.swap_alternating(streams.group, piece);
   kernel(piece, loops);
+  if (narrow) state_.narrow_param(tile.tensor, piece.param, tile.begin, tile.count);
   for (int i = 0; i < streams.widened_count; ++i) {
     const TensorStreams::Widened& stream = streams.widened[i];
     if (!stream.written) continue;

@@ -23,6 +23,10 @@ class CpuExecutor : public Executor {
   void set_step_count(int group, std::int64_t step) override;
   std::int64_t input_step_count(int group) override { return state_.groups[group].input_steps; }
   void set_input_step_count(int group, std::int64_t steps) override;
+  std::vector<std::int32_t> stepped() override { return {state_.stepped.begin(), state_.stepped.end()}; }
+  void set_stepped(const std::vector<std::int32_t>& stepped) override {
+    state_.stepped.assign(stepped.begin(), stepped.end());
+  }
   GlobalFacts global_facts() override { return state_.facts; }
   std::vector<Moments> row_moments() override { return state_.moments; }
   RootCounts root_counts() override { return matrix_ != nullptr ? matrix_->root_counts() : RootCounts{}; }

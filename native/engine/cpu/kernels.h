@@ -1,5 +1,6 @@
-// The compiled loops of the CPU engine: tables of functions, one table for every rule and instruction set. A kernel works on a piece
-// of one tile in the arithmetic of the step (float or double); storage types were widened before it and are narrowed after.
+// The compiled loops of the CPU engine: tables of functions, one table for every rule and instruction set. A kernel
+// works on a piece of one tile in the arithmetic of the step (float or double); storage types were widened before it
+// and are narrowed after.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include "core/dtype.h"
 #include "core/moments.h"
 #include "core/rule_info.h"
+#include "core/stochastic_rounding.h"
 #include "helpers/settings.h"
 #include "linalg/coupled_newton.h"
 
@@ -16,17 +18,18 @@ struct Piece {
   std::int64_t count;
   void* param;
   void* grad;
-  void* state[max_slots];  // of slots with one value per element; others are not touched
-  const void* scalars;     // Scalars<T>
-  const void* map;         // GradientMap<T>
+  void* state[max_slots];    // of slots with one value per element; others are not touched
+  const void* scalars;       // Scalars<T>
+  const void* map;           // GradientMap<T>
   std::int64_t unit_length;  // of gather and apply, whose piece is whole units or part of one
   const void* factors;       // Factors<T> of each unit, max_factors bytes apart, in apply and the update after measure
-  void* direction;           // T, written by direct beside the prepared gradient; read by measure and the update after it
+  void* direction;  // T, written by direct beside the prepared gradient; read by measure and the update after it
   void* prepared;
-  double* sums;              // added to by gather, of each unit one after the other, by measure and by probe
+  double* sums;  // added to by gather, of each unit one after the other, by measure and by probe
 };
 
-// What a loop may leave out, each kind also what the one before does. Where memory is fast, every operation and store counts.
+// What a loop may leave out, each kind also what the one before does. Where memory is fast, every operation and store
+// counts.
 enum class Loops {
   full,   // nothing: all slots are read and written, so that an absent one needs room
   lean,   // the conditional slots
@@ -59,11 +62,18 @@ struct LookaheadPiece {
   Pullback pullback;
 };
 
+// What is measured of the parameters beside the gradients.
+enum class MeasuredParams { none, squares, products };
+
+// Of the gradients, unscaled and clipped, and of the parameters, which are not read if nothing is measured of them.
+using MomentsKernel = Moments (*)(const void* grad, const void* param, std::int64_t count, double unscale, double clip);
+
 struct GenericKernels {
   void (*widen[4])(const void* stored, float* wide, std::int64_t count);  // by DType; null for f32 and f64
   void (*narrow[4])(const float* wide, void* stored, std::int64_t count);
-  // Moments of gradients (unscaled and clipped) and, unless param is null, of parameters.
-  ByPrecision<Moments (*)(const void* grad, const void* param, std::int64_t count, double unscale, double clip)> moments;
+  // Stochastic rounding of the elements [first, first + count) of a tensor; both pointers are those of the first.
+  void (*round_bf16)(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count, const RoundingDraws& draws);
+  ByPrecision<MomentsKernel> moments[3];  // by MeasuredParams
   ByPrecision<void (*)(const LookaheadPiece&)> lookahead;
   ByPrecision<double (*)(const void* a, const void* b, std::int64_t count)> dot;
   ByPrecision<void (*)(void* sum, const void* x, double factor, std::int64_t count)> add_scaled;

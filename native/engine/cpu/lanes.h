@@ -1,5 +1,5 @@
-// Sums over the elements of a piece in a fixed order that vectorizes: element i goes to lane i mod 16 of a double accumulator, and
-// the lanes are added pairwise at the end. Every instruction set and thread count gets the same bits.
+// Sums over the elements of a piece in a fixed order that vectorizes: element i goes to lane i mod 16 of a double
+// accumulator, and the lanes are added pairwise at the end. Every instruction set and thread count gets the same bits.
 #pragma once
 
 #include <cstdint>
@@ -24,15 +24,21 @@ struct Lanes {
   }
 };
 
-// body(element, lane) for all elements.
-template <class Body>
-OPTIM_FN void for_lanes(std::int64_t count, const Body& body) {
+// body(element, lane) for all elements; ahead(element) once before each full set of lanes.
+template <class Body, class Ahead>
+OPTIM_FN void for_lanes(std::int64_t count, const Body& body, const Ahead& ahead) {
   std::int64_t i = 0;
   for (; i + lane_count <= count; i += lane_count) {
+    ahead(i);
 #pragma GCC ivdep
     for (int lane = 0; lane < lane_count; ++lane) body(i + lane, lane);
   }
   for (int lane = 0; i + lane < count; ++lane) body(i + lane, lane);
+}
+
+template <class Body>
+OPTIM_FN void for_lanes(std::int64_t count, const Body& body) {
+  for_lanes(count, body, [](std::int64_t) {});
 }
 
 }  // namespace optim::cpu

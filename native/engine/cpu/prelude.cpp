@@ -31,18 +31,19 @@ void Prelude::rebind(StepState& state) {
 }
 
 void Prelude::measure(StepState& state) {
-  const double clip = state.plan.helpers().clip_value > 0 ? state.plan.helpers().clip_value
-                                                          : std::numeric_limits<double>::infinity();
-  const bool with_params = state.plan.needs_param_moments();
-  const GenericKernels& kernels = state.kernels.generic();
-  const auto moments = kernels.moments[state.in_double];
-  const Pass reads{with_params, true, false, false, false, false};
+  const double clip =
+      state.plan.helpers().clip_value > 0 ? state.plan.helpers().clip_value : std::numeric_limits<double>::infinity();
+  const Plan& plan = state.plan;
+  const MeasuredParams params = plan.needs_products()        ? MeasuredParams::products
+                                : plan.needs_param_moments() ? MeasuredParams::squares
+                                                             : MeasuredParams::none;
+  const MomentsKernel moments = state.kernels.generic().moments[static_cast<int>(params)][state.in_double];
+  const Pass reads{params != MeasuredParams::none, true, false, false, false, false};
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
     const OpenTile open(state, tile, reads, scratch);
     state.for_parts(tile, [&](std::int64_t offset, std::int64_t count, std::int64_t unit) {
       const Piece piece = open.part(offset, count);
-      partials_[tile.partial + (unit - tile.unit)] =
-          moments(piece.grad, with_params ? piece.param : nullptr, count, state.unscale, clip);
+      partials_[tile.partial + (unit - tile.unit)] = moments(piece.grad, piece.param, count, state.unscale, clip);
     });
   });
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {

@@ -90,6 +90,18 @@ MapStorage StepState::make_map(const GroupStep& group, const RowMap& row, double
   return storage;
 }
 
+void StepState::narrow_param(std::int32_t tensor, const void* wide, std::int64_t begin, std::int64_t count) const {
+  const Stream& stored = streams[tensor].narrow_param;
+  const auto* const values = static_cast<const float*>(wide);
+  if (plan.storage().stochastic_rounding) {
+    const RoundingDraws draws{plan.storage().rounding_seed, static_cast<std::uint64_t>(groups[streams[tensor].group].step),
+                              static_cast<std::uint64_t>(tensor)};
+    kernels.generic().round_bf16(values, static_cast<std::uint16_t*>(stored.data) + begin, begin, count, draws);
+  } else {
+    kernels.generic().narrow[static_cast<int>(stored.dtype)](values, static_cast<std::uint16_t*>(stored.data) + begin, count);
+  }
+}
+
 const void* StepState::scalars(std::int32_t tensor, bool as_double, ScalarBytes& room) const {
   const unsigned char* const shared = groups[streams[tensor].group].scalars[as_double].bytes;
   const auto specialize = rule().specialize[as_double];

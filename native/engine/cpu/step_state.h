@@ -75,6 +75,9 @@ struct StepState {
   // Scalars of a tensor; in double for the sums' functions. Where the rule adapts them to the tensor, that is done in `room`.
   const void* scalars(std::int32_t tensor, bool as_double, ScalarBytes& room) const;
 
+  // Stores what a step made of the elements [begin, begin + count) of a parameter of 16 bits.
+  void narrow_param(std::int32_t tensor, const void* wide, std::int64_t begin, std::int64_t count) const;
+
   // body(offset in the tile, count, row within the tensor) for every part of a tile with one map.
   template <class Body>
   void for_parts(const Tile& tile, const Body& body) const {

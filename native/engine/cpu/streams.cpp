@@ -12,7 +12,9 @@ void*& stream_of(Piece& piece, int index) {
 
 TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
   group = tensor.group;
-  param = {tensor.param_data, tensor.param.dtype};
+  const ElementBuffer working = tensor.working_param();
+  param = {working.data, working.dtype};
+  if (tensor.param.dtype == DType::f16 || tensor.param.dtype == DType::bf16) narrow_param = {tensor.param_data, tensor.param.dtype};
   grad = {tensor.grad_data, tensor.grad_dtype};
   whole = {};
   whole.count = tensor.param.extent.count;
@@ -23,7 +25,7 @@ TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
       widened[widened_count++] = {index, stream.dtype, stream.data, written};
     }
   };
-  add(param_stream, param, true);
+  add(param_stream, param, false);
   add(grad_stream, grad, rule.writes_gradient);
   complete = param.data != nullptr && grad.data != nullptr;
   bool lean = true, full = true;
@@ -60,8 +62,8 @@ void TensorStreams::prefetch() const {
 OpenTile::OpenTile(const StepState& state, const Tile& tile, const Pass& pass, Scratch& scratch)
     : tensor_(state.streams[tile.tensor]),
       tile_(tile),
-      in_double_(state.in_double),
-      kernels_(state.kernels.generic()),
+      state_(state),
+      writes_param_(pass.writes_param),
       scratch_(scratch) {
   const RuleInfo& rule = state.rule();
   whole_.count = tile.count;
@@ -82,17 +84,18 @@ void* OpenTile::open(const Stream& stream, int index, bool read, bool write) {
   if (stream.data == nullptr || !(read || write)) return index < 2 && !write ? scratch_.zeros() : scratch_.stream(index);
   if (stream.dtype == DType::f32 || stream.dtype == DType::f64) return address(stream);
   void* const wide = scratch_.stream(index);
-  if (read) kernels_.widen[static_cast<int>(stream.dtype)](address(stream), static_cast<float*>(wide), tile_.count);
+  if (read) state_.kernels.generic().widen[static_cast<int>(stream.dtype)](address(stream), static_cast<float*>(wide), tile_.count);
   opened_[opened_count_++] = {&stream, wide, write};
   return wide;
 }
 
 void OpenTile::close() {
+  if (writes_param_ && tensor_.narrow_param.data != nullptr) state_.narrow_param(tile_.tensor, whole_.param, tile_.begin, tile_.count);
   for (int i = 0; i < opened_count_; ++i) {
     const Opened& opened = opened_[i];
-    if (!opened.write) continue;
+    if (!opened.write || opened.stream == &tensor_.param) continue;
     const Stream& stream = *opened.stream;
-    kernels_.narrow[static_cast<int>(stream.dtype)](static_cast<const float*>(opened.wide), address(stream), tile_.count);
+    state_.kernels.generic().narrow[static_cast<int>(stream.dtype)](static_cast<const float*>(opened.wide), address(stream), tile_.count);
   }
 }
 
@@ -105,6 +108,10 @@ Piece part_of(const Piece& whole, std::int64_t offset, std::int64_t count, bool 
   piece.grad = at(piece.grad);
   for (void*& state : piece.state) state = at(state);
   return piece;
+}
+
+Piece OpenTile::part(std::int64_t offset, std::int64_t count) const {
+  return part_of(whole_, offset, count, state_.in_double);
 }
 
 LookaheadPiece OpenTile::lookahead(int first_moment) {

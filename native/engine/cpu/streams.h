@@ -44,6 +44,7 @@ struct TensorStreams {
   int widened_count = 0;
   Widened widened[max_slots + 2];
   Stream param, grad, state[max_slots], slow, slow_momentum;
+  Stream narrow_param;  // the parameter, if it is stored in 16 bits: beside `param` where that is its master weights
 
   TensorStreams(const PlanTensor& tensor, const RuleInfo& rule);
 
@@ -84,7 +85,7 @@ class OpenTile {
   OpenTile(const StepState& state, const Tile& tile, const Pass& pass, Scratch& scratch);
   void close();  // narrows what was written
 
-  Piece part(std::int64_t offset, std::int64_t count) const { return part_of(whole_, offset, count, in_double_); }
+  Piece part(std::int64_t offset, std::int64_t count) const;
   // The streams of Lookahead; opened only when asked for.
   LookaheadPiece lookahead(int first_moment);
 
@@ -99,8 +100,8 @@ class OpenTile {
 
   const TensorStreams& tensor_;
   const Tile& tile_;
-  bool in_double_;
-  const GenericKernels& kernels_;
+  const StepState& state_;
+  bool writes_param_;
   Scratch& scratch_;
   Piece whole_{};
   Opened opened_[Scratch::streams];

@@ -25,6 +25,8 @@ QueuedWork queued_since(const QueuedWork& before) {
   return {queued.launches - before.launches, queued.uploads - before.uploads};
 }
 
+Stream stream_of(const ElementBuffer& buffer) { return {buffer.data, buffer.dtype}; }
+
 // What is summed over a tensor by the passes of a step; null: nothing.
 const Reduction* sums_of(const RuleInfo& rule) { return rule.measure != nullptr ? rule.measure : rule.reduction; }
 
@@ -99,7 +101,8 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   const RuleInfo& rule = plan_.rule();
   TensorEntry entry{};
   entry.extent = tensor.param.extent;
-  entry.param = {tensor.param_data, tensor.param.dtype};
+  entry.param = stream_of(tensor.working_param());
+  if (tensor.find(master_param_slot) != nullptr) entry.narrow_param = stream_of(tensor.stored_param());
   entry.grad = {tensor.grad_data, tensor.grad_dtype};
   entry.slow = stream_of(tensor.slow_params(rule));
   entry.slow_momentum = stream_of(tensor.find(slow_momentum_slot));
@@ -140,6 +143,7 @@ StepTables CudaExecutor::tables(const StepInputs& inputs) const {
   t.first_step = first_step_.data();
   t.grad_scale = inputs.grad_scale;
   t.found_inf = inputs.found_inf;
+  t.storage = plan_.storage();
   t.settings = plan_.helpers();
   t.tensor_count = static_cast<std::int32_t>(plan_.tensors().size());
   t.group_count = static_cast<std::int32_t>(plan_.hypers().size());
@@ -195,17 +199,17 @@ void CudaExecutor::update_matrix(PassArguments& a) {
   start(kernels_.update[precision_], a);
 }
 
-void CudaExecutor::fill(Fill& fill, bool of_rule) {
+void CudaExecutor::fill(Fill& fill, bool before_rule) {
   std::vector<FillJob> jobs;
   const int matrix_eps = plan_.rule().hyper_index("matrix_eps");
   for (const PlanTensor& tensor : plan_.tensors()) {
     for (const Slot& slot : tensor.slots) {
-      if ((slot.rule_slot >= 0) != of_rule || slot.layout.extent.count == 0) continue;
+      if (slot.filled_before_rule() != before_rule || slot.layout.extent.count == 0) continue;
       FillJob job{};
       job.target = stream_of(&slot);
       job.count = slot.layout.extent.count;
       job.initial = slot.initial;
-      job.source = {tensor.param_data, tensor.param.dtype};
+      job.source = stream_of(before_rule ? tensor.stored_param() : tensor.working_param());
       job.order = slot.layout.shape[0];
       job.diagonal = 1;
       if (slot.initial == Initial::identity) {
@@ -263,6 +267,20 @@ void CudaExecutor::set_input_step_count(int group, std::int64_t steps) {
   const DeviceGuard guard(device_.index);
   set_input_steps(device_, groups_.data() + group, steps);
   prepare();
+}
+
+std::vector<std::int32_t> CudaExecutor::stepped() {
+  const DeviceGuard guard(device_.index);
+  std::vector<std::int32_t> result;
+  for (const std::int64_t first : first_step_.download(device_.stream)) result.push_back(first != never_stepped);
+  return result;
+}
+
+void CudaExecutor::set_stepped(const std::vector<std::int32_t>& stepped) {
+  const DeviceGuard guard(device_.index);
+  std::vector<std::int64_t> first;
+  for (const std::int32_t one : stepped) first.push_back(one != 0 ? stepped_before : never_stepped);
+  first_step_.upload(first, device_.stream);
 }
 
 GlobalFacts CudaExecutor::global_facts() {

@@ -25,6 +25,8 @@ class CudaExecutor : public Executor {
   void set_step_count(int group, std::int64_t step) override;
   std::int64_t input_step_count(int group) override;
   void set_input_step_count(int group, std::int64_t steps) override;
+  std::vector<std::int32_t> stepped() override;
+  void set_stepped(const std::vector<std::int32_t>& stepped) override;
   GlobalFacts global_facts() override;
   std::vector<Moments> row_moments() override;
   RootCounts root_counts() override;
@@ -48,7 +50,7 @@ class CudaExecutor : public Executor {
   void start(StartPass pass, PassArguments& arguments) const;
   void update_matrix(PassArguments& arguments);
   void initialize_by_rule();
-  void fill(Fill& fill, bool of_rule);
+  void fill(Fill& fill, bool before_rule);
 
   const Plan& plan_;
   const Device& device_;

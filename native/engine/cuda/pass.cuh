@@ -3,6 +3,7 @@
 
 #include "engine/cuda/cascade.cuh"
 #include "engine/cuda/context.cuh"
+#include "engine/cuda/rounding.cuh"
 
 namespace optim::cuda {
 
@@ -61,6 +62,23 @@ __device__ __forceinline__ bool is_swapped(const StepTables& step, const TensorE
 
 // A pass over all streams. (A function, since device code cannot refer to a constant of the host.)
 __device__ __forceinline__ constexpr Pass everything() { return {true, true, true, true, true}; }
+
+// Stores what a step made of a parameter.
+template <class T>
+__device__ __forceinline__ void store_param(const StepTables& step, const TensorEntry& tensor, const Position& at,
+                                            const T (&p)[chunk]) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (step.storage.stochastic_rounding && tensor.param.dtype == DType::bf16) {
+      const std::int64_t t = step.initialize ? 0 : step.groups[tensor.group].step + 1;
+      const auto index = static_cast<std::uint64_t>(&tensor - step.tensors);
+      store_rounded(p, tensor.param, at.first, at.count,
+                    {step.storage.rounding_seed, static_cast<std::uint64_t>(t), index});
+      return;
+    }
+    if (tensor.narrow_param.data != nullptr) store_values(p, tensor.narrow_param, at.first, at.count);
+  }
+  store_values(p, tensor.param, at.first, at.count);
+}
 
 // The slots with one value per element, in one chunk.
 template <class Rule, class T>

@@ -111,7 +111,7 @@ __device__ __forceinline__ void apply_elements(const StepTables& step, const Ten
       }
     }
   }
-  store_values(p, tensor.param, at.first, at.count);
+  store_param(step, tensor, at, p);
   if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
 }
 
@@ -218,7 +218,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
     const Tile tile = arguments.tiling.tiles[i];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     const bool part = takes_part(step, tensor), sums = !updates || tensor.reduced;
-    if (part && (has_specialize<Rule> || is_matrix<Rule>)) mark_first_step(step, tile);
+    if (part) mark_first_step(step, tile);
     if (part && sums) gather_tile<Rule, T, Initializes>(arguments, kept, i, tile, opener, factors, heads);
     if constexpr (updates) {
       if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener);

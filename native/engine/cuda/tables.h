@@ -6,6 +6,7 @@
 
 #include "core/dtype.h"
 #include "core/moments.h"
+#include "core/param_storage.h"
 #include "core/rule_info.h"
 #include "core/tiling.h"
 #include "helpers/pipeline.h"
@@ -24,7 +25,9 @@ struct Stream {
 
 struct TensorEntry {
   Extent extent;
-  Stream param, grad, slow, slow_momentum;
+  Stream param;         // its master weights where they are kept, and then
+  Stream narrow_param;  // the parameter, which steps only write
+  Stream grad, slow, slow_momentum;
   Stream element[max_slots];  // slots with one value per element
   Stream unit[max_slots];     // slots with one value per row or per tensor
   std::uint32_t per_row;      // bit i: slot i has one value per row
@@ -103,6 +106,7 @@ struct StepTables {
   TensorMap* maps;                  // by tensor; null: identities
   const float* grad_scale;          // null: 1
   const float* found_inf;           // null: 0
+  ParamStorage storage;
   HelperSettings settings;          // of the plan; a group's are in its options
   std::int32_t tensor_count, group_count;
   bool measured;    // state->skip is of this step

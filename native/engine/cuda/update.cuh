@@ -85,7 +85,7 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
     return;
   }
   if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
-  if constexpr (pass.writes_param) store_values(p, tensor.param, at.first, at.count);
+  if constexpr (pass.writes_param) store_param(step, tensor, at, p);
   if constexpr (pass.writes_state) state.write(tensor, at);
   if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
 }
@@ -107,7 +107,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
       if (is_probe<Rule>(arguments)) merging.leave_out(tile, probes);
       continue;
     }
-    if constexpr (has_specialize<Rule> || is_matrix<Rule>) mark_first_step(step, tile);
+    mark_first_step(step, tile);
     update_tile<Rule, T>(arguments, i, tile, opener);
     if (is_probe<Rule>(arguments)) probes.add(i);
   }

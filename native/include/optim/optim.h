@@ -265,14 +265,33 @@ typedef struct optim_plan_options {
   const optim_helpers* helpers; /* NULL = none */
   int32_t grad_dtype;           /* dtype of all gradients, or -1: as the parameter */
   int32_t state_dtype;          /* dtype of all states, or -1: F64 for F64 parameters, else F32 */
+  int32_t master_weights;       /* 1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create) */
+  int32_t stochastic_rounding;  /* 1: BF16 parameters are rounded at random (optim_plan_create) */
+  uint64_t rounding_seed;       /* of stochastic_rounding; any value */
 } optim_plan_options;
 
-/* Creates a plan. Everything is copied except the buffers. */
+/* Creates a plan. Everything is copied except the buffers.
+ *
+ * A step is often smaller than half the distance between two neighbouring 16-bit numbers, and rounding to nearest loses it. Two
+ * options keep it, on every rule of the schema, with any helpers:
+ *
+ * master_weights (arXiv 1710.03740, section 3.1): each parameter in F16 or BF16 has one more state, "master_param", of its
+ * shape and in F32, which begins as the parameter. Steps read it in place of the parameter and write both: the master
+ * weights as a plan of F32 parameters would, and the parameter as those rounded to nearest. Who changes a parameter between
+ * steps must change its master weights likewise, or call optim_plan_init_states. Parameters in F32 need none and have none;
+ * F64 is refused.
+ *
+ * stochastic_rounding (arXiv 1502.02551): what a step makes of a parameter in BF16, computed in F32, is stored as one of its
+ * two neighbours in BF16, the nearer the likelier, so that it is kept on average. Parameters in F32 are stored as they are;
+ * F16 and F64 are refused. A number that BF16 has is stored as it is, and a finite one never as infinity. The choice is the same on every engine and for any number of threads:
+ * with x the bits of the F32 number without its sign, element e of tensor i at step t of its group becomes (x + draw) >> 16,
+ * where draw is half e mod 2 (0: the lower) of word (e / 2) mod 4 of Philox4x32-10 with the key rounding_seed and the counter
+ * (2^40 i + e / 8, 2^63 + t), e in memory order. States are rounded to nearest. Not together with master_weights. */
 OPTIM_API optim_status optim_plan_create(optim_engine* engine, const optim_plan_options* options, optim_plan** plan);
 OPTIM_API void optim_plan_free(optim_plan* plan);
 
 /* State slots of one tensor, in the order in which states are bound: the rule's own first, then those of helpers
- * ("slow_params", "slow_momentum"). name has static storage or lives as long as the plan. */
+ * ("slow_params", "slow_momentum"), then "master_param". name has static storage or lives as long as the plan. */
 typedef struct optim_slot {
   uint64_t size;
   const char* name;
@@ -328,6 +347,12 @@ OPTIM_API optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int6
  * waits for the device. 0 for a rule without inputs. */
 OPTIM_API optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step);
 OPTIM_API optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step);
+
+/* Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin differently with a tensor's first
+ * gradient (SGD's dampening, Shampoo) a checkpoint must keep it where gradients come late; set it after optim_plan_set_step. get
+ * waits for the device. */
+OPTIM_API optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped);
+OPTIM_API optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped);
 
 /* Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest stay). Setting one that
  * decides which slots exist is refused. On a CUDA engine the values travel as kernel arguments, queued on the engine's stream,

@@ -46,7 +46,8 @@ internal sealed class Model : IDisposable
     public Optimizer Optimizer(
         string rule,
         IReadOnlyDictionary<string, double>? hypers = null,
-        Helpers? helpers = null
+        Helpers? helpers = null,
+        OptimizerStorage? storage = null
     )
     {
         const string StepsAtOnce = "degenerated_to_sgd";
@@ -57,7 +58,7 @@ internal sealed class Model : IDisposable
         }
 
         GiveInputs(rule);
-        return Optim.Optimizer.Create(rule, Engine, Parameters, values, helpers);
+        return Optim.Optimizer.Create(rule, Engine, Parameters, values, helpers, storage);
     }
 
     /// <summary>Gives every parameter what the rule needs besides gradients.</summary>

@@ -87,6 +87,21 @@ TEST_P(StepGraph, WithAllHelpers) {
   replays_equal_eager_steps(spec);
 }
 
+TEST_P(SimtGraph, WithMasterWeights) {
+  PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
+  spec.param = OPTIM_F16;
+  spec.master_weights = true;
+  replays_equal_eager_steps(spec);
+}
+
+// The draws are those of the device's step counter.
+TEST_P(SimtGraph, WithStochasticRounding) {
+  PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
+  spec.param = OPTIM_BF16;
+  spec.stochastic_rounding = true;
+  replays_equal_eager_steps(spec);
+}
+
 // The whole cycle of dynamic loss scaling: whether a step overflows, and what the next one is divided by, is the
 // device's.
 TEST_P(StepGraph, WithLossScaling) {

@@ -84,7 +84,7 @@ bool is_symmetric(const Values& a) {
 
 TEST(InverseRoot, GoldenMatrices) {
   int compared = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(OPTIM_GOLDEN_DIR) + "/roots")) {
+  for (const auto& entry : std::filesystem::directory_iterator(golden_directory() + "/roots")) {
     const GoldenFile file = read_golden(entry.path().string());
     if (file.optimizer != "matrix_inverse_root") continue;
     const auto n = file.hypers.at("n").get<int>();

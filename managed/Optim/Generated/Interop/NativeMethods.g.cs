@@ -157,7 +157,20 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_rademacher")]
     internal static partial int Rademacher(EngineHandle engine, long count, NativeTensor* tensors, ulong seed, ulong offset);
 
-    /// <summary>Creates a plan. Everything is copied except the buffers.</summary>
+    /// <summary>Creates a plan. Everything is copied except the buffers. A step is often smaller than half the distance
+    /// between two neighbouring 16-bit numbers, and rounding to nearest loses it. Two options keep it, on every rule of
+    /// the schema, with any helpers: master_weights (arXiv 1710.03740, section 3.1): each parameter in F16 or BF16 has
+    /// one more state, "master_param", of its shape and in F32, which begins as the parameter. Steps read it in place
+    /// of the parameter and write both: the master weights as a plan of F32 parameters would, and the parameter as
+    /// those rounded to nearest. Who changes a parameter between steps must change its master weights likewise, or call
+    /// optim_plan_init_states. Parameters in F32 need none and have none; F64 is refused. stochastic_rounding (arXiv
+    /// 1502.02551): what a step makes of a parameter in BF16, computed in F32, is stored as one of its two neighbours
+    /// in BF16, the nearer the likelier, so that it is kept on average. Parameters in F32 are stored as they are; F16
+    /// and F64 are refused. A number that BF16 has is stored as it is, and a finite one never as infinity. The choice
+    /// is the same on every engine and for any number of threads: with x the bits of the F32 number without its sign,
+    /// element e of tensor i at step t of its group becomes (x + draw) &gt;&gt; 16, where draw is half e mod 2 (0: the
+    /// lower) of word (e / 2) mod 4 of Philox4x32-10 with the key rounding_seed and the counter (2^40 i + e / 8, 2^63 +
+    /// t), e in memory order. States are rounded to nearest. Not together with master_weights.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_create")]
     internal static partial int PlanCreate(EngineHandle engine, NativePlanOptions* options, out PlanHandle plan);
 
@@ -220,6 +233,15 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_input_step")]
     internal static partial int PlanSetInputStep(PlanHandle plan, long group, long step);
+
+    /// <summary>Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin
+    /// differently with a tensor's first gradient (SGD's dampening, Shampoo) a checkpoint must keep it where gradients
+    /// come late; set it after optim_plan_set_step. get waits for the device.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_stepped")]
+    internal static partial int PlanGetStepped(PlanHandle plan, int* stepped);
+
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_stepped")]
+    internal static partial int PlanSetStepped(PlanHandle plan, int* stepped);
 
     /// <summary>Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest
     /// stay). Setting one that decides which slots exist is refused. On a CUDA engine the values travel as kernel

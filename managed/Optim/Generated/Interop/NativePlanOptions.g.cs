@@ -38,4 +38,13 @@ internal unsafe struct NativePlanOptions
 
     /// <summary>dtype of all states, or -1: F64 for F64 parameters, else F32</summary>
     public int StateDtype;
+
+    /// <summary>1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create)</summary>
+    public int MasterWeights;
+
+    /// <summary>1: BF16 parameters are rounded at random (optim_plan_create)</summary>
+    public int StochasticRounding;
+
+    /// <summary>of stochastic_rounding; any value</summary>
+    public ulong RoundingSeed;
 }

@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 namespace Optim.Interop;
 
 /// <summary>State slots of one tensor, in the order in which states are bound: the rule's own first, then those of
-/// helpers ("slow_params", "slow_momentum"). name has static storage or lives as long as the plan.</summary>
+/// helpers ("slow_params", "slow_momentum"), then "master_param". name has static storage or lives as long as the
+/// plan.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeSlot
 {

@@ -58,6 +58,12 @@ public sealed record AdaBeliefOptions : IOptimizerOptions<AdaBeliefOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<AdaBeliefOptions>.RuleName => "adabelief";
 
     static IReadOnlyList<string> IOptimizerOptions<AdaBeliefOptions>.HyperNames { get; } =
@@ -77,6 +83,8 @@ public sealed record AdaBeliefOptions : IOptimizerOptions<AdaBeliefOptions>
         "adanorm",
         "adanorm_r",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static AdaBeliefOptions IOptimizerOptions<AdaBeliefOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -96,6 +104,8 @@ public sealed record AdaBeliefOptions : IOptimizerOptions<AdaBeliefOptions>
         Adanorm = values[12] != 0,
         AdanormR = values[13],
         Maximize = values[14] != 0,
+        UseSoftplus = values[15] != 0,
+        BetaSoftplus = values[16],
     };
 
     void IOptimizerOptions<AdaBeliefOptions>.CopyValues(Span<double> values)
@@ -115,5 +125,7 @@ public sealed record AdaBeliefOptions : IOptimizerOptions<AdaBeliefOptions>
         values[12] = Adanorm ? 1 : 0;
         values[13] = AdanormR;
         values[14] = Maximize ? 1 : 0;
+        values[15] = UseSoftplus ? 1 : 0;
+        values[16] = BetaSoftplus;
     }
 }

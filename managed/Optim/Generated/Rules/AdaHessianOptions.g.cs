@@ -47,6 +47,12 @@ public sealed record AdaHessianOptions : IOptimizerOptions<AdaHessianOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<AdaHessianOptions>.RuleName => "adahessian";
 
     static IReadOnlyList<string> IOptimizerOptions<AdaHessianOptions>.HyperNames { get; } =
@@ -63,6 +69,8 @@ public sealed record AdaHessianOptions : IOptimizerOptions<AdaHessianOptions>
         "fixed_decay",
         "adam_debias",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static AdaHessianOptions IOptimizerOptions<AdaHessianOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -79,6 +87,8 @@ public sealed record AdaHessianOptions : IOptimizerOptions<AdaHessianOptions>
         FixedDecay = values[9] != 0,
         AdamDebias = values[10] != 0,
         Maximize = values[11] != 0,
+        UseSoftplus = values[12] != 0,
+        BetaSoftplus = values[13],
     };
 
     void IOptimizerOptions<AdaHessianOptions>.CopyValues(Span<double> values)
@@ -95,5 +105,7 @@ public sealed record AdaHessianOptions : IOptimizerOptions<AdaHessianOptions>
         values[9] = FixedDecay ? 1 : 0;
         values[10] = AdamDebias ? 1 : 0;
         values[11] = Maximize ? 1 : 0;
+        values[12] = UseSoftplus ? 1 : 0;
+        values[13] = BetaSoftplus;
     }
 }

@@ -51,6 +51,12 @@ public sealed record AdaPNMOptions : IOptimizerOptions<AdaPNMOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<AdaPNMOptions>.RuleName => "adapnm";
 
     static IReadOnlyList<string> IOptimizerOptions<AdaPNMOptions>.HyperNames { get; } =
@@ -68,6 +74,8 @@ public sealed record AdaPNMOptions : IOptimizerOptions<AdaPNMOptions>
         "adanorm",
         "adanorm_r",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static AdaPNMOptions IOptimizerOptions<AdaPNMOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -85,6 +93,8 @@ public sealed record AdaPNMOptions : IOptimizerOptions<AdaPNMOptions>
         Adanorm = values[10] != 0,
         AdanormR = values[11],
         Maximize = values[12] != 0,
+        UseSoftplus = values[13] != 0,
+        BetaSoftplus = values[14],
     };
 
     void IOptimizerOptions<AdaPNMOptions>.CopyValues(Span<double> values)
@@ -102,5 +112,7 @@ public sealed record AdaPNMOptions : IOptimizerOptions<AdaPNMOptions>
         values[10] = Adanorm ? 1 : 0;
         values[11] = AdanormR;
         values[12] = Maximize ? 1 : 0;
+        values[13] = UseSoftplus ? 1 : 0;
+        values[14] = BetaSoftplus;
     }
 }

@@ -53,6 +53,12 @@ public sealed record AdamPOptions : IOptimizerOptions<AdamPOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<AdamPOptions>.RuleName => "adamp";
 
     static IReadOnlyList<string> IOptimizerOptions<AdamPOptions>.HyperNames { get; } =
@@ -71,6 +77,8 @@ public sealed record AdamPOptions : IOptimizerOptions<AdamPOptions>
         "adanorm",
         "adanorm_r",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static AdamPOptions IOptimizerOptions<AdamPOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -89,6 +97,8 @@ public sealed record AdamPOptions : IOptimizerOptions<AdamPOptions>
         Adanorm = values[11] != 0,
         AdanormR = values[12],
         Maximize = values[13] != 0,
+        UseSoftplus = values[14] != 0,
+        BetaSoftplus = values[15],
     };
 
     void IOptimizerOptions<AdamPOptions>.CopyValues(Span<double> values)
@@ -107,5 +117,7 @@ public sealed record AdamPOptions : IOptimizerOptions<AdamPOptions>
         values[11] = Adanorm ? 1 : 0;
         values[12] = AdanormR;
         values[13] = Maximize ? 1 : 0;
+        values[14] = UseSoftplus ? 1 : 0;
+        values[15] = BetaSoftplus;
     }
 }

@@ -40,6 +40,12 @@ public sealed record AdamWOptions : IOptimizerOptions<AdamWOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<AdamWOptions>.RuleName => "adamw";
 
     static IReadOnlyList<string> IOptimizerOptions<AdamWOptions>.HyperNames { get; } =
@@ -54,6 +60,8 @@ public sealed record AdamWOptions : IOptimizerOptions<AdamWOptions>
         "ams_bound",
         "adam_debias",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static AdamWOptions IOptimizerOptions<AdamWOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -68,6 +76,8 @@ public sealed record AdamWOptions : IOptimizerOptions<AdamWOptions>
         AmsBound = values[7] != 0,
         AdamDebias = values[8] != 0,
         Maximize = values[9] != 0,
+        UseSoftplus = values[10] != 0,
+        BetaSoftplus = values[11],
     };
 
     void IOptimizerOptions<AdamWOptions>.CopyValues(Span<double> values)
@@ -82,5 +92,7 @@ public sealed record AdamWOptions : IOptimizerOptions<AdamWOptions>
         values[7] = AmsBound ? 1 : 0;
         values[8] = AdamDebias ? 1 : 0;
         values[9] = Maximize ? 1 : 0;
+        values[10] = UseSoftplus ? 1 : 0;
+        values[11] = BetaSoftplus;
     }
 }

@@ -47,6 +47,12 @@ public sealed record DiffGradOptions : IOptimizerOptions<DiffGradOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<DiffGradOptions>.RuleName => "diffgrad";
 
     static IReadOnlyList<string> IOptimizerOptions<DiffGradOptions>.HyperNames { get; } =
@@ -63,6 +69,8 @@ public sealed record DiffGradOptions : IOptimizerOptions<DiffGradOptions>
         "adanorm",
         "adanorm_r",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static DiffGradOptions IOptimizerOptions<DiffGradOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -79,6 +87,8 @@ public sealed record DiffGradOptions : IOptimizerOptions<DiffGradOptions>
         Adanorm = values[9] != 0,
         AdanormR = values[10],
         Maximize = values[11] != 0,
+        UseSoftplus = values[12] != 0,
+        BetaSoftplus = values[13],
     };
 
     void IOptimizerOptions<DiffGradOptions>.CopyValues(Span<double> values)
@@ -95,5 +105,7 @@ public sealed record DiffGradOptions : IOptimizerOptions<DiffGradOptions>
         values[9] = Adanorm ? 1 : 0;
         values[10] = AdanormR;
         values[11] = Maximize ? 1 : 0;
+        values[12] = UseSoftplus ? 1 : 0;
+        values[13] = BetaSoftplus;
     }
 }

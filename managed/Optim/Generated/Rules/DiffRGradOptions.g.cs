@@ -55,6 +55,12 @@ public sealed record DiffRGradOptions : IOptimizerOptions<DiffRGradOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<DiffRGradOptions>.RuleName => "diffrgrad";
 
     static IReadOnlyList<string> IOptimizerOptions<DiffRGradOptions>.HyperNames { get; } =
@@ -73,6 +79,8 @@ public sealed record DiffRGradOptions : IOptimizerOptions<DiffRGradOptions>
         "adanorm",
         "adanorm_r",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static DiffRGradOptions IOptimizerOptions<DiffRGradOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -91,6 +99,8 @@ public sealed record DiffRGradOptions : IOptimizerOptions<DiffRGradOptions>
         Adanorm = values[11] != 0,
         AdanormR = values[12],
         Maximize = values[13] != 0,
+        UseSoftplus = values[14] != 0,
+        BetaSoftplus = values[15],
     };
 
     void IOptimizerOptions<DiffRGradOptions>.CopyValues(Span<double> values)
@@ -109,5 +119,7 @@ public sealed record DiffRGradOptions : IOptimizerOptions<DiffRGradOptions>
         values[11] = Adanorm ? 1 : 0;
         values[12] = AdanormR;
         values[13] = Maximize ? 1 : 0;
+        values[14] = UseSoftplus ? 1 : 0;
+        values[15] = BetaSoftplus;
     }
 }

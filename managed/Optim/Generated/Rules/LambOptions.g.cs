@@ -60,6 +60,12 @@ public sealed record LambOptions : IOptimizerOptions<LambOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<LambOptions>.RuleName => "lamb";
 
     static IReadOnlyList<string> IOptimizerOptions<LambOptions>.HyperNames { get; } =
@@ -80,6 +86,8 @@ public sealed record LambOptions : IOptimizerOptions<LambOptions>
         "adanorm",
         "adanorm_r",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static LambOptions IOptimizerOptions<LambOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -100,6 +108,8 @@ public sealed record LambOptions : IOptimizerOptions<LambOptions>
         Adanorm = values[13] != 0,
         AdanormR = values[14],
         Maximize = values[15] != 0,
+        UseSoftplus = values[16] != 0,
+        BetaSoftplus = values[17],
     };
 
     void IOptimizerOptions<LambOptions>.CopyValues(Span<double> values)
@@ -120,5 +130,7 @@ public sealed record LambOptions : IOptimizerOptions<LambOptions>
         values[13] = Adanorm ? 1 : 0;
         values[14] = AdanormR;
         values[15] = Maximize ? 1 : 0;
+        values[16] = UseSoftplus ? 1 : 0;
+        values[17] = BetaSoftplus;
     }
 }

@@ -62,6 +62,12 @@ public sealed record RaLambOptions : IOptimizerOptions<RaLambOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<RaLambOptions>.RuleName => "ralamb";
 
     static IReadOnlyList<string> IOptimizerOptions<RaLambOptions>.HyperNames { get; } =
@@ -82,6 +88,8 @@ public sealed record RaLambOptions : IOptimizerOptions<RaLambOptions>
         "adanorm",
         "adanorm_r",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static RaLambOptions IOptimizerOptions<RaLambOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -102,6 +110,8 @@ public sealed record RaLambOptions : IOptimizerOptions<RaLambOptions>
         Adanorm = values[13] != 0,
         AdanormR = values[14],
         Maximize = values[15] != 0,
+        UseSoftplus = values[16] != 0,
+        BetaSoftplus = values[17],
     };
 
     void IOptimizerOptions<RaLambOptions>.CopyValues(Span<double> values)
@@ -122,5 +132,7 @@ public sealed record RaLambOptions : IOptimizerOptions<RaLambOptions>
         values[13] = Adanorm ? 1 : 0;
         values[14] = AdanormR;
         values[15] = Maximize ? 1 : 0;
+        values[16] = UseSoftplus ? 1 : 0;
+        values[17] = BetaSoftplus;
     }
 }

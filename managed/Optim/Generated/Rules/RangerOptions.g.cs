@@ -58,6 +58,12 @@ public sealed record RangerOptions : IOptimizerOptions<RangerOptions>
     /// <summary>Step up the gradient instead of down. Takes true or false; false by default.</summary>
     public bool Maximize { get; init; }
 
+    /// <summary>Smooth the denominator by softplus (arXiv 1908.00700). Takes true or false; false by default.</summary>
+    public bool UseSoftplus { get; init; }
+
+    /// <summary>Sharpness of the softplus. Takes a number in (0, inf); 50 by default.</summary>
+    public double BetaSoftplus { get; init; } = 50;
+
     static string IOptimizerOptions<RangerOptions>.RuleName => "ranger";
 
     static IReadOnlyList<string> IOptimizerOptions<RangerOptions>.HyperNames { get; } =
@@ -77,6 +83,8 @@ public sealed record RangerOptions : IOptimizerOptions<RangerOptions>
         "gc_conv_only",
         "adam_debias",
         "maximize",
+        "use_softplus",
+        "beta_softplus",
     ];
 
     static RangerOptions IOptimizerOptions<RangerOptions>.FromValues(ReadOnlySpan<double> values) => new()
@@ -96,6 +104,8 @@ public sealed record RangerOptions : IOptimizerOptions<RangerOptions>
         GcConvOnly = values[12] != 0,
         AdamDebias = values[13] != 0,
         Maximize = values[14] != 0,
+        UseSoftplus = values[15] != 0,
+        BetaSoftplus = values[16],
     };
 
     void IOptimizerOptions<RangerOptions>.CopyValues(Span<double> values)
@@ -115,5 +125,7 @@ public sealed record RangerOptions : IOptimizerOptions<RangerOptions>
         values[12] = GcConvOnly ? 1 : 0;
         values[13] = AdamDebias ? 1 : 0;
         values[14] = Maximize ? 1 : 0;
+        values[15] = UseSoftplus ? 1 : 0;
+        values[16] = BetaSoftplus;
     }
 }

@@ -1,25 +1,37 @@
 // The loops that belong to no rule, compiled once per instruction set.
 #include <cmath>
+#include <cstring>
 
 #include "core/codec.h"
 #include "core/gradient.h"
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/lanes.h"
+#include "engine/cpu/streams.h"
 #include "helpers/lookahead.h"
 
 namespace optim::cpu {
 namespace {
 
-void widen_f16_all(const void* stored, float* wide, std::int64_t count) {
+// Tiles to come are asked for meanwhile: while one is worked on in its widened form, memory would lie idle.
+template <class Widen>
+void widen_all(const void* stored, float* wide, std::int64_t count, const Widen& widen) {
   const auto* source = static_cast<const std::uint16_t*>(stored);
+  constexpr std::int64_t line = 32, block = 4 * line;
+  std::int64_t begin = 0;
+  for (; begin + block <= count; begin += block) {
+    for (std::int64_t i = begin; i < begin + block; i += line) __builtin_prefetch(source + 2 * tile_widened + i, 1, 2);
 #pragma GCC ivdep
-  for (std::int64_t i = 0; i < count; ++i) wide[i] = widen_f16(source[i]);
+    for (std::int64_t i = begin; i < begin + block; ++i) wide[i] = widen(source[i]);
+  }
+#pragma GCC ivdep
+  for (std::int64_t i = begin; i < count; ++i) wide[i] = widen(source[i]);
 }
 
+void widen_f16_all(const void* stored, float* wide, std::int64_t count) {
+  widen_all(stored, wide, count, [](std::uint16_t x) { return widen_f16(x); });
+}
 void widen_bf16_all(const void* stored, float* wide, std::int64_t count) {
-  const auto* source = static_cast<const std::uint16_t*>(stored);
-#pragma GCC ivdep
-  for (std::int64_t i = 0; i < count; ++i) wide[i] = widen_bf16(source[i]);
+  widen_all(stored, wide, count, [](std::uint16_t x) { return widen_bf16(x); });
 }
 
 void narrow_f16_all(const float* wide, void* stored, std::int64_t count) {
@@ -34,8 +46,32 @@ void narrow_bf16_all(const float* wide, void* stored, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) target[i] = narrow_bf16(wide[i]);
 }
 
-// The piece is in the first-level cache for the second loop, which centres: no cancellation.
-template <class T>
+// The draws of a few hundred elements at a time, in memory order: words are little-endian.
+void round_bf16_all(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count, const RoundingDraws& draws) {
+  constexpr int per_block = RoundingDraws::per_block, blocks = 32;
+  std::uint32_t words[blocks * per_block / 2];
+  std::uint16_t draw[blocks * per_block];
+  for (std::int64_t done = 0; done < count;) {
+    const auto block = static_cast<std::uint64_t>((first + done) / per_block);
+    const int skipped = static_cast<int>((first + done) % per_block);
+    const int room = blocks * per_block - skipped;
+    const int part = room < count - done ? room : static_cast<int>(count - done);
+    const int needed = (skipped + part + per_block - 1) / per_block;
+    for (int k = 0; k < needed; ++k) {
+      const RandomBlock random = draws.block(block + static_cast<std::uint64_t>(k));
+      for (int w = 0; w < per_block / 2; ++w) words[k * per_block / 2 + w] = random.word[w];
+    }
+    std::memcpy(draw, words, static_cast<std::size_t>(needed) * sizeof(RandomBlock));
+#pragma GCC ivdep
+    for (int i = 0; i < part; ++i) stored[done + i] = round_bf16(wide[done + i], draw[skipped + i]);
+    done += part;
+  }
+}
+
+// Sums of differences from the first element: a constant row has exactly that mean and no spread. Their squares cancel
+// little against the squared mean, because that element is one of those summed: its distance from the mean is at most
+// the root of m2.
+template <class T, MeasuredParams Params>
 Moments moments(const void* grads, const void* params, std::int64_t count, double unscale, double clip) {
   const T* const grad = static_cast<const T*>(grads);
   const T* const param = static_cast<const T*>(params);
@@ -43,45 +79,51 @@ Moments moments(const void* grads, const void* params, std::int64_t count, doubl
   map.unscale = T(unscale);
   map.clip = T(clip);
 
-  // Sums of differences from the first element: a constant row has exactly that mean.
-  const double shift = count > 0 ? static_cast<double>(map.clipped(grad[0])) : 0;
-  enum { sum, abs_sum, nonfinite, param_sum, param_sq, cross, count_of_sums };
+  const double first = count > 0 ? static_cast<double>(map.clipped(grad[0])) : 0;
+  enum { sum, sum_sq, abs_sum, param_sq, param_sum, cross, count_of_sums };
   Lanes<count_of_sums> lanes;
-  double largest[lane_count] = {};
-  for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-    const double g = static_cast<double>(map.clipped(grad[i]));
-    const double magnitude = std::fabs(g);
-    lanes.value[sum][lane] += g - shift;
-    lanes.value[abs_sum][lane] += magnitude;
-    // Counted before clipping. Infinity minus itself is NaN, which no comparison holds for.
-    const double raw = static_cast<double>(map.unscale * grad[i]);
-    lanes.value[nonfinite][lane] += raw - raw == 0 ? 0.0 : 1.0;
+  T largest[lane_count] = {}, nonfinite[lane_count] = {};
+  const auto add = [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+    const T clipped = map.clipped(grad[i]);
+    const T magnitude = std::fabs(clipped);
     largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
-  });
-  if (param != nullptr) {
-    for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-      const double g = static_cast<double>(map.clipped(grad[i]));
+    // Counted before clipping. Infinity minus itself is NaN, which no comparison holds for.
+    const T raw = map.unscale * grad[i];
+    nonfinite[lane] += raw - raw == 0 ? T(0) : T(1);
+    const double g = static_cast<double>(clipped);
+    const double difference = g - first;
+    lanes.value[sum][lane] += difference;
+    lanes.value[sum_sq][lane] += difference * difference;
+    lanes.value[abs_sum][lane] += std::fabs(g);
+    if constexpr (Params != MeasuredParams::none) {
       const double p = static_cast<double>(param[i]);
-      lanes.value[param_sum][lane] += p;
       lanes.value[param_sq][lane] += p * p;
-      lanes.value[cross][lane] += g * p;
-    });
-  }
+      if constexpr (Params == MeasuredParams::products) {
+        lanes.value[param_sum][lane] += p;
+        lanes.value[cross][lane] += g * p;
+      }
+    }
+  };
+  for_lanes(
+      count, add, [&](std::int64_t i) __attribute__((always_inline)) {
+        constexpr std::int64_t ahead = 64 * lane_count;
+        __builtin_prefetch(grad + i + ahead);
+        if constexpr (Params != MeasuredParams::none) __builtin_prefetch(param + i + ahead);
+      });
   double sums[count_of_sums] = {};
   lanes.add_to(sums);
 
   Moments m{};
   m.count = static_cast<double>(count);
-  m.mean = count > 0 ? shift + sums[sum] / m.count : 0;
-  Lanes<1> centred;
-  for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-    const double d = static_cast<double>(map.clipped(grad[i])) - m.mean;
-    centred.value[0][lane] += d * d;
-  });
-  centred.add_to(&m.m2);
+  const double difference = count > 0 ? sums[sum] / m.count : 0;
+  const double m2 = sums[sum_sq] - sums[sum] * difference;
+  m.mean = first + difference;
+  m.m2 = m2 < 0 ? 0 : m2;
   m.abs_sum = sums[abs_sum];
-  for (double value : largest) m.abs_max = value > m.abs_max ? value : m.abs_max;
-  m.nonfinite = sums[nonfinite];
+  for (int lane = 0; lane < lane_count; ++lane) {
+    m.abs_max = largest[lane] > m.abs_max ? largest[lane] : m.abs_max;
+    m.nonfinite += nonfinite[lane];
+  }
   m.param_sum = sums[param_sum];
   m.param_sq = sums[param_sq];
   m.cross = sums[cross];
@@ -109,9 +151,10 @@ double dot(const void* a, const void* b, std::int64_t count) {
   const T* const x = static_cast<const T*>(a);
   const T* const y = static_cast<const T*>(b);
   Lanes<1> lanes;
-  for_lanes(count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-    lanes.value[0][lane] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
-  });
+  for_lanes(
+      count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+        lanes.value[0][lane] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+      });
   double sum = 0;
   lanes.add_to(&sum);
   return sum;
@@ -134,7 +177,10 @@ extern const GenericKernels OPTIM_CPU_TABLE(OPTIM_ISA);
 const GenericKernels OPTIM_CPU_TABLE(OPTIM_ISA) = {
     {nullptr, nullptr, &widen_f16_all, &widen_bf16_all},
     {nullptr, nullptr, &narrow_f16_all, &narrow_bf16_all},
-    {&moments<float>, &moments<double>},
+    &round_bf16_all,
+    {{&moments<float, MeasuredParams::none>, &moments<double, MeasuredParams::none>},
+     {&moments<float, MeasuredParams::squares>, &moments<double, MeasuredParams::squares>},
+     {&moments<float, MeasuredParams::products>, &moments<double, MeasuredParams::products>}},
     {&lookahead<float>, &lookahead<double>},
     {&dot<float>, &dot<double>},
     {&add_scaled<float>, &add_scaled<double>},

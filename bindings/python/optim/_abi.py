@@ -1,0 +1,665 @@
+"""The C ABI, from optim.h. Written by bindings/Optim.Generator; do not edit."""
+
+from ctypes import POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_uint64, c_void_p
+
+BF16 = 3
+CPU = 0
+CUDA = 1
+DEVICE_ERROR = 5
+F16 = 2
+F32 = 0
+F64 = 1
+INTERNAL = 6
+INVALID_ARGUMENT = 1
+LOSS_SCALE_AMP = 0
+LOSS_SCALE_FAIRSEQ = 1
+MAX_RANK = 8
+NOT_FOUND = 2
+OK = 0
+OUT_OF_MEMORY = 3
+PULLBACK_NONE = 0
+PULLBACK_PULLBACK = 2
+PULLBACK_RESET = 1
+REDUCTION_MEAN = 1
+REDUCTION_SUM = 0
+ROOT_COUNTS = 2
+ROOT_INDEFINITE = 1
+ROOT_SKIPPED = 0
+UNSUPPORTED = 4
+VERSION_MAJOR = 0
+VERSION_MINOR = 1
+VERSION_PATCH = 0
+
+
+class EngineOptions(Structure):
+    _fields_ = [
+        ("size", c_uint64),
+        ("device_type", c_int32),
+        ("device_index", c_int32),
+        ("threads", c_int32),
+        ("reserved", c_int32),
+        ("stream", c_void_p),
+    ]
+    docs = {
+        "device_type": "OPTIM_CPU or OPTIM_CUDA",
+        "device_index": "ordinal of the device; 0 for the CPU",
+        "threads": "CPU: number of threads, 0 = one per available core; CUDA: must be 0",
+        "reserved": "0",
+        "stream": "CUDA: the cudaStream_t all work is queued on, NULL = the default stream; CPU: NULL",
+    }
+
+
+class Tensor(Structure):
+    _fields_ = [
+        ("size", c_uint64),
+        ("data", c_void_p),
+        ("dtype", c_int32),
+        ("rank", c_int32),
+        ("shape", c_int64 * 8),
+        ("strides", c_int64 * 8),
+    ]
+    docs = {
+        "data": "NULL: absent (only where a function says so), or 0 elements",
+        "dtype": "OPTIM_F32, ...",
+        "rank": "0 ... OPTIM_MAX_RANK",
+        "strides": "in elements; all 0 = row-major. Must be dense with dimension 0 outermost.",
+    }
+
+
+class Helpers(Structure):
+    _fields_ = [
+        ("size", c_uint64),
+        ("skip_nonfinite", c_int32),
+        ("centralize", c_int32),
+        ("centralize_conv_only", c_int32),
+        ("normalize", c_int32),
+        ("normalize_channels", c_int32),
+        ("lookahead_k", c_int32),
+        ("lookahead_pullback", c_int32),
+        ("reserved", c_int32),
+        ("clip_value", c_double),
+        ("clip_norm", c_double),
+        ("clip_norm_type", c_double),
+        ("clip_norm_eps", c_double),
+        ("agc_clip_val", c_double),
+        ("agc_eps", c_double),
+        ("agc_division_eps", c_double),
+        ("normalize_eps", c_double),
+        ("stable_weight_decay", c_double),
+        ("norm_loss_factor", c_double),
+        ("norm_loss_eps", c_double),
+        ("lookahead_alpha", c_double),
+    ]
+    docs = {
+        "skip_nonfinite": "1: a non-finite gradient element skips the whole step, as found_inf does",
+        "centralize": "1: subtract each row's mean from the gradient, rank >= 2 (arXiv 2004.01461)",
+        "centralize_conv_only": "1: centralize only rank >= 4",
+        "normalize": "1: divide by the standard deviation (n-1) of the tensor; more than 2 elements",
+        "normalize_channels": "1: normalize per row instead (rank >= 2, rows of at least 2 elements)",
+        "lookahead_k": "> 0: blend with the slow weights every k steps (arXiv 1907.08610)",
+        "lookahead_pullback": "OPTIM_PULLBACK_...: what a blend does to the first moment",
+        "reserved": "0",
+        "clip_value": "> 0: clamp every gradient element to [-clip_value, clip_value]",
+        "clip_norm": "> 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps))",
+        "clip_norm_type": "1, 2 or infinity; 0 = 2",
+        "clip_norm_eps": "0 = 1e-6",
+        "agc_clip_val": "> 0: adaptive gradient clipping per row (arXiv 2102.06171)",
+        "agc_eps": "lower bound of the parameter norm; 0 = 1e-3",
+        "agc_division_eps": "lower bound of the gradient norm in the division; 0 = 1e-6",
+        "normalize_eps": "added to the standard deviation; 0 = 1e-8",
+        "stable_weight_decay": "> 0: decoupled decay divided by the root mean second moment (arXiv 2011.11152)",
+        "norm_loss_factor": "> 0: pull the norm of each row of the parameter to 1 (arXiv 2103.06583)",
+        "norm_loss_eps": "0 = 1e-8",
+        "lookahead_alpha": "weight of the fast parameters at a blend, in [0, 1]",
+    }
+
+
+class PlanOptions(Structure):
+    _fields_ = [
+        ("size", c_uint64),
+        ("rule", c_char_p),
+        ("group_count", c_int64),
+        ("hyper_count", c_int64),
+        ("hypers", c_void_p),
+        ("tensor_count", c_int64),
+        ("params", POINTER(Tensor)),
+        ("group_of", c_void_p),
+        ("helpers", POINTER(Helpers)),
+        ("grad_dtype", c_int32),
+        ("state_dtype", c_int32),
+        ("master_weights", c_int32),
+        ("stochastic_rounding", c_int32),
+        ("rounding_seed", c_uint64),
+    ]
+    docs = {
+        "rule": "a name of the schema, such as \"adamw\"",
+        "group_count": ">= 1",
+        "hyper_count": "doubles per group in hypers; fewer than the schema has: the rest take their defaults",
+        "hypers": "[group_count][hyper_count]; may be NULL when hyper_count is 0",
+        "tensor_count": ">= 0",
+        "params": "[tensor_count]; data may be NULL until optim_plan_bind",
+        "group_of": "[tensor_count] group of each tensor; NULL = all in group 0",
+        "helpers": "NULL = none",
+        "grad_dtype": "dtype of all gradients, or -1: as the parameter",
+        "state_dtype": "dtype of all states, or -1: F64 for F64 parameters, else F32",
+        "master_weights": "1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create)",
+        "stochastic_rounding": "1: BF16 parameters are rounded at random (optim_plan_create)",
+        "rounding_seed": "of stochastic_rounding; any value",
+    }
+
+
+class Slot(Structure):
+    _fields_ = [
+        ("size", c_uint64),
+        ("name", c_char_p),
+        ("bytes", c_uint64),
+        ("dtype", c_int32),
+        ("rank", c_int32),
+        ("shape", c_int64 * 8),
+    ]
+    docs = {
+    }
+
+
+class Step(Structure):
+    _fields_ = [
+        ("size", c_uint64),
+        ("grad_scale", c_void_p),
+        ("found_inf", c_void_p),
+        ("overflow", c_void_p),
+    ]
+    docs = {
+        "grad_scale": "device float or NULL: gradients are divided by it",
+        "found_inf": "device float or NULL: non-zero skips the step; nothing changes, counters stay",
+        "overflow": "device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise",
+    }
+
+
+class LossScaleOptions(Structure):
+    _fields_ = [
+        ("size", c_uint64),
+        ("rule", c_int32),
+        ("reserved", c_int32),
+        ("init_scale", c_double),
+        ("growth_factor", c_double),
+        ("backoff_factor", c_double),
+        ("growth_interval", c_int64),
+        ("tolerance", c_double),
+        ("threshold", c_double),
+        ("min_scale", c_double),
+    ]
+    docs = {
+        "rule": "OPTIM_LOSS_SCALE_...",
+        "reserved": "0",
+        "init_scale": "0 = 65536 (AMP), 32768 (FAIRSEQ)",
+        "growth_factor": "> 1; 0 = 2. FAIRSEQ divides by it, too (scale_factor)",
+        "backoff_factor": "AMP: in (0, 1); 0 = 0.5",
+        "growth_interval": "0 = 2000. FAIRSEQ: scale_window",
+        "tolerance": "FAIRSEQ: in [0, 1]",
+        "threshold": "FAIRSEQ: the scale does not fall below it; 0 = none",
+        "min_scale": "FAIRSEQ: min_loss_scale, see failed; 0 = 2^-5, -1 = none",
+    }
+
+
+class LossScale(Structure):
+    _fields_ = [
+        ("scale", c_float),
+        ("overflow", c_float),
+        ("failed", c_int32),
+        ("reserved", c_int32),
+        ("growth_tracker", c_int64),
+        ("iteration", c_int64),
+        ("last_overflow", c_int64),
+        ("last_rescale", c_int64),
+        ("overflows", c_int64),
+    ]
+    docs = {
+        "scale": "what the loss is multiplied by: grad_scale of steps",
+        "overflow": "overflow of steps; every update sets it back to 0",
+        "failed": "FAIRSEQ: 1 once the scale fell to min_scale, and was restored: training has diverged",
+        "growth_tracker": "AMP: steps without overflow since the scale changed",
+        "iteration": "FAIRSEQ: number of updates",
+        "last_overflow": "FAIRSEQ: iteration of the last overflow; -1: none",
+        "last_rescale": "FAIRSEQ: iteration of the last change of the scale; -1: none",
+        "overflows": "FAIRSEQ: overflows since the scale fell",
+    }
+
+
+# Of each function the type of its result, and of its parameters by name.
+FUNCTIONS = {
+    "optim_last_error": (
+        c_char_p,
+        {
+        },
+    ),
+    "optim_status_name": (
+        c_char_p,
+        {
+            "status": c_int32,
+        },
+    ),
+    "optim_version": (
+        c_char_p,
+        {
+        },
+    ),
+    "optim_schema_json": (
+        c_char_p,
+        {
+        },
+    ),
+    "optim_device_count": (
+        c_int32,
+        {
+            "device_type": c_int32,
+            "count": c_void_p,
+        },
+    ),
+    "optim_engine_create": (
+        c_int32,
+        {
+            "options": POINTER(EngineOptions),
+            "engine": c_void_p,
+        },
+    ),
+    "optim_engine_free": (
+        None,
+        {
+            "engine": c_void_p,
+        },
+    ),
+    "optim_engine_description": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "description": c_void_p,
+        },
+    ),
+    "optim_engine_set_stream": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "stream": c_void_p,
+        },
+    ),
+    "optim_engine_synchronize": (
+        c_int32,
+        {
+            "engine": c_void_p,
+        },
+    ),
+    "optim_buffer_alloc": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "bytes": c_uint64,
+            "buffer": c_void_p,
+        },
+    ),
+    "optim_buffer_free": (
+        None,
+        {
+            "engine": c_void_p,
+            "buffer": c_void_p,
+        },
+    ),
+    "optim_buffer_copy": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "destination": c_void_p,
+            "source": c_void_p,
+            "bytes": c_uint64,
+        },
+    ),
+    "optim_unscale": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "grads": POINTER(Tensor),
+            "grad_scale": c_void_p,
+            "found_inf": c_void_p,
+        },
+    ),
+    "optim_clip_grad_value": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "grads": POINTER(Tensor),
+            "clip_value": c_double,
+        },
+    ),
+    "optim_clip_grad_norm": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "grads": POINTER(Tensor),
+            "max_norm": c_double,
+            "norm_type": c_double,
+            "eps": c_double,
+            "norm": c_void_p,
+        },
+    ),
+    "optim_agc": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "params": POINTER(Tensor),
+            "grads": POINTER(Tensor),
+            "clip_val": c_double,
+            "agc_eps": c_double,
+            "division_eps": c_double,
+        },
+    ),
+    "optim_centralize": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "grads": POINTER(Tensor),
+            "conv_only": c_int32,
+        },
+    ),
+    "optim_normalize": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "grads": POINTER(Tensor),
+            "channels": c_int32,
+            "eps": c_double,
+        },
+    ),
+    "optim_norm_loss": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "params": POINTER(Tensor),
+            "lr": c_double,
+            "factor": c_double,
+            "eps": c_double,
+        },
+    ),
+    "optim_stable_weight_decay": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "params": POINTER(Tensor),
+            "exp_avg_sqs": POINTER(Tensor),
+            "lr": c_double,
+            "weight_decay": c_double,
+            "beta2": c_double,
+            "step": c_int64,
+            "rms": c_void_p,
+        },
+    ),
+    "optim_lookahead": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "params": POINTER(Tensor),
+            "slow_params": POINTER(Tensor),
+            "alpha": c_double,
+        },
+    ),
+    "optim_softplus": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "tensors": POINTER(Tensor),
+            "beta": c_double,
+        },
+    ),
+    "optim_unit_norm": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "tensor": POINTER(Tensor),
+            "norms": c_void_p,
+        },
+    ),
+    "optim_sam_perturb": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "params": POINTER(Tensor),
+            "grads": POINTER(Tensor),
+            "old_params": POINTER(Tensor),
+            "rho": c_double,
+            "adaptive": c_int32,
+            "perturb_eps": c_double,
+            "use_gc": c_int32,
+            "asam_eta": c_double,
+        },
+    ),
+    "optim_sam_restore": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "params": POINTER(Tensor),
+            "old_params": POINTER(Tensor),
+        },
+    ),
+    "optim_pcgrad": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "task_count": c_int64,
+            "tensor_count": c_int64,
+            "task_grads": POINTER(Tensor),
+            "merged": POINTER(Tensor),
+            "order": c_void_p,
+            "reduction": c_int32,
+        },
+    ),
+    "optim_rademacher": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "tensors": POINTER(Tensor),
+            "seed": c_uint64,
+            "offset": c_uint64,
+        },
+    ),
+    "optim_plan_create": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "options": POINTER(PlanOptions),
+            "plan": c_void_p,
+        },
+    ),
+    "optim_plan_free": (
+        None,
+        {
+            "plan": c_void_p,
+        },
+    ),
+    "optim_plan_slot_count": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "tensor": c_int64,
+            "count": c_void_p,
+        },
+    ),
+    "optim_plan_slot": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "tensor": c_int64,
+            "index": c_int64,
+            "slot": POINTER(Slot),
+        },
+    ),
+    "optim_plan_bind": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "params": c_void_p,
+            "grads": c_void_p,
+            "states": c_void_p,
+        },
+    ),
+    "optim_plan_bind_inputs": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "inputs": c_void_p,
+        },
+    ),
+    "optim_plan_init_states": (
+        c_int32,
+        {
+            "plan": c_void_p,
+        },
+    ),
+    "optim_plan_step": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "options": POINTER(Step),
+        },
+    ),
+    "optim_plan_get_step": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "group": c_int64,
+            "step": c_void_p,
+        },
+    ),
+    "optim_plan_set_step": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "group": c_int64,
+            "step": c_int64,
+        },
+    ),
+    "optim_plan_get_input_step": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "group": c_int64,
+            "step": c_void_p,
+        },
+    ),
+    "optim_plan_set_input_step": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "group": c_int64,
+            "step": c_int64,
+        },
+    ),
+    "optim_plan_get_stepped": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "stepped": c_void_p,
+        },
+    ),
+    "optim_plan_set_stepped": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "stepped": c_void_p,
+        },
+    ),
+    "optim_plan_get_hypers": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "group": c_int64,
+            "hypers": c_void_p,
+            "count": c_int64,
+        },
+    ),
+    "optim_plan_set_hypers": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "group": c_int64,
+            "hypers": c_void_p,
+            "count": c_int64,
+        },
+    ),
+    "optim_plan_bytes_per_step": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "bytes": c_void_p,
+        },
+    ),
+    "optim_inverse_root": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "matrices": POINTER(Tensor),
+            "roots": POINTER(Tensor),
+            "p": c_int32,
+            "ridge_epsilon": c_double,
+            "counts": c_void_p,
+        },
+    ),
+    "optim_coupled_newton": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "count": c_int64,
+            "matrices": POINTER(Tensor),
+            "roots": POINTER(Tensor),
+            "p": c_int32,
+            "iterations": c_int32,
+            "tolerance": c_double,
+            "errors": c_void_p,
+            "counts": c_void_p,
+        },
+    ),
+    "optim_plan_root_counts": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "counts": c_void_p,
+        },
+    ),
+    "optim_loss_scale_init": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "options": POINTER(LossScaleOptions),
+            "state": POINTER(LossScale),
+        },
+    ),
+    "optim_loss_scale_update": (
+        c_int32,
+        {
+            "engine": c_void_p,
+            "options": POINTER(LossScaleOptions),
+            "state": POINTER(LossScale),
+        },
+    ),
+    "optim_schedule_value": (
+        c_int32,
+        {
+            "name": c_char_p,
+            "values": c_void_p,
+            "count": c_int64,
+            "step": c_int64,
+            "value": c_void_p,
+        },
+    ),
+}

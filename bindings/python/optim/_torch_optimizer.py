@@ -1,0 +1,281 @@
+"""The rules of the library as torch.optim.Optimizer classes."""
+
+import copy
+import inspect
+import itertools
+import operator
+
+import torch
+
+from . import _buffers
+from ._native import Plan, engine_for
+from ._options import Options, bound
+from ._schema import RULES
+from ._torch_binding import Binding
+from ._hutchinson import hutchinson
+
+# What the steps of some rules need besides gradients can be estimated where the gradients have a graph.
+_ESTIMATES = {"hessian": hutchinson}
+_ESTIMATE_OPTIONS = (
+    ("update_period", 1, "Steps between two estimates of the Hessian's diagonal, of gradients that have a graph."),
+    ("num_samples", 1, "Probes of an estimate."),
+    ("hessian_distribution", "rademacher", "Of the probes: 'rademacher' or 'gaussian'."),
+)
+STORAGE_OPTIONS = (
+    ("state_dtype", None, "torch dtype of the states; None: float64 for float64 parameters, otherwise float32."),
+    ("master_weights", False, "Step 16-bit parameters through a float32 copy, the state 'master_param' (arXiv 1710.03740)."),
+    (
+        "stochastic_rounding_seed",
+        None,
+        "Seed by which what is stored in bfloat16 parameters is rounded at random (arXiv 1502.02551); None: to nearest.",
+    ),
+)
+
+
+class Optimizer(torch.optim.Optimizer):
+    """An optimizer whose steps the native library makes; subclasses have a `rule`. Its states are torch tensors in `state`, updated
+    in place; its hyper-parameters are read from `param_groups` at every step."""
+
+    rule = None
+    options = None
+    _step_supports_amp_scaling = True  # torch.cuda.amp.GradScaler sets grad_scale and found_inf and leaves the rest to step
+
+    def __init__(self, params, defaults, helpers=None, storage=None, **extra):
+        self.helpers = dict(helpers or {})
+        self.storage = {name: default for name, default, _ in STORAGE_OPTIONS} | (storage or {})
+        self.extra = extra
+        self._binding = None
+        self._steps = []
+        self._probes = 0
+        super().__init__(params, defaults)
+
+    # ---- groups -------------------------------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group):
+        """Adds a group, whose options default to those of the constructor. Refused values leave the optimizer as it was."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"a parameter group is a {type(param_group).__name__}; it must be a dict")
+        super().add_param_group(self.options.translate(param_group))
+        group = self.param_groups[-1]
+        try:
+            self.options.complete(group)
+            before = sum(len(other["params"]) for other in self.param_groups[:-1])
+            for i, param in enumerate(group["params"], before):
+                _buffers.describe(param, f"params[{i}]")
+            self._check(group)
+        except BaseException:
+            self.param_groups.pop()
+            raise
+
+    def _check(self, group):
+        """Has the library look at the options: it makes a plan without tensors."""
+        Plan(engine_for(("cpu", 0)), self.rule.name, [self.options.row(group)], **self._plan_options())
+
+    def _rows(self):
+        return [self.options.row(group) for group in self.param_groups]
+
+    def _plan_options(self):
+        state_dtype, master_weights, seed = self.storage.values()
+        dtype = -1 if state_dtype is None else _buffers.torch_dtypes(torch).get(state_dtype)
+        if dtype is None:
+            raise TypeError(f"state_dtype is {state_dtype}; allowed are {_buffers.ALLOWED}")
+        if seed is not None and not 0 <= operator.index(seed) < 2**64:
+            raise ValueError(f"stochastic_rounding_seed is {seed}; allowed is 0 to 2**64 - 1, or None")
+        return {
+            "helpers": self.options.switches(self.helpers),
+            "state_dtype": dtype,
+            "master_weights": int(master_weights),
+            "stochastic_rounding": int(seed is not None),
+            "rounding_seed": seed or 0,
+        }
+
+    def switch_on(self, **helpers):
+        """Sets helper options of an optimizer that has made no step yet."""
+        if self._binding is not None or self._steps:
+            raise RuntimeError(f"helpers are set before the first step; this {self.rule.class_name} has made some")
+        before = self.helpers
+        self.helpers = {**self.helpers, **helpers}
+        try:
+            for group in self.param_groups:
+                self._check(group)
+        except BaseException:
+            self.helpers = before
+            raise
+
+    # ---- steps --------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def step(self, closure=None, **inputs):
+        """One step of all parameters that have a gradient.
+
+        Args:
+            closure: computes the loss and the gradients anew, and returns the loss.
+            inputs: what the rule needs besides gradients (`rule.needs`), by name: a list with a tensor, or None, for each
+                parameter in the order of the groups. Where it is left out and the gradients have a graph
+                (`backward(create_graph=True)`), a Hessian diagonal is estimated by Hutchinson's method.
+
+        Returns:
+            The loss that the closure returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        inputs = self._inputs(inputs)
+        binding = self._bound()
+        rows = self._rows()
+        scalars = [getattr(self, name, None) for name in ("grad_scale", "found_inf", "overflow")]
+        for bucket in binding.buckets:
+            bucket.step(rows, scalars, inputs)
+        return loss
+
+    def _bound(self):
+        if self._binding is None or self._binding.is_stale(self.param_groups):
+            self._binding = Binding(self, self._step_counts())
+        return self._binding
+
+    def _step_counts(self):
+        """Of each group the number of steps, and of those with further inputs. Waits for the device."""
+        if self._binding is not None:
+            self._steps = self._binding.steps()
+        groups = len(self.param_groups)
+        return (self._steps + [(0, 0)] * groups)[:groups]
+
+    def _inputs(self, given):
+        needs = self.rule.needs
+        unknown = [name for name in given if name not in needs]
+        if unknown:
+            name = self.rule.class_name
+            raise TypeError(f"{name}.step takes no {', '.join(unknown)}; it needs {', '.join(needs) or 'nothing'}")
+        params = [p for group in self.param_groups for p in group["params"]] if needs else []
+        found = {}
+        for name in needs:
+            tensors = given.get(name)
+            if tensors is None and name in _ESTIMATES:
+                tensors = self._estimate(_ESTIMATES[name], params)
+            if tensors is None:
+                continue
+            if len(tensors) != len(params):
+                raise ValueError(f"{name} has {len(tensors)} tensors; the optimizer has {len(params)} parameters")
+            found[name] = list(tensors)
+        return found
+
+    def _estimate(self, estimate, params):
+        if not any(p.grad is not None and p.grad.requires_grad for p in params):
+            return None
+        self._probes += 1
+        if (self._probes - 1) % self.extra["update_period"] != 0:
+            return None
+        samples, distribution = self.extra["num_samples"], self.extra["hessian_distribution"]
+        return estimate(params, samples, distribution, offset=self._probes * samples)
+
+    # ---- states -------------------------------------------------------------------------------------------------------
+
+    def state_dict(self):
+        """The state as torch.optim's and pytorch_optimizer's classes keep it: the step count stands both in the groups and with
+        each parameter's states, AMSGrad under both its names."""
+        steps = self._step_counts()
+        result = super().state_dict()
+        for group, (step, input_step) in zip(result["param_groups"], steps):
+            group["step"] = step
+            if self.rule.needs:
+                group["input_step"] = input_step
+            if "amsgrad" in self.options.spellings:
+                group["amsgrad"] = group[self.options.spellings["amsgrad"]]
+            for index in group["params"]:
+                if index in result["state"]:
+                    result["state"][index] = {**result["state"][index], "step": torch.tensor(float(step))}
+        if self._probes:
+            result["probes"] = self._probes
+        return result
+
+    def load_state_dict(self, state_dict):
+        """Loads a state of this optimizer, or of one of torch.optim or pytorch_optimizer with the same states. Tensors are
+        copied. Options that the state does not have stay as they are; states that the rule does not have are dropped with a
+        warning. Where one is missing or of another size, the state is refused and the optimizer stays as it was."""
+        groups = state_dict["param_groups"]
+        sizes, given = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
+        if sizes != given:
+            raise ValueError(f"the state has groups of {given} parameters; the optimizer has {sizes}")
+        indices = list(itertools.chain.from_iterable(group["params"] for group in groups))
+        params = list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
+        before = (self.state, self.param_groups, self._binding, self._steps, self._probes)
+        try:
+            self._steps = [_steps_of(i, group, state_dict["state"]) for i, group in enumerate(groups)]
+            self.state = type(self.state)(dict)
+            for index, param in zip(indices, params):
+                states = state_dict["state"].get(index, {})
+                kept = {n: copy.deepcopy(v) for n, v in states.items() if n != "step" and v is not None}
+                if kept:
+                    self.state[param] = kept
+            self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
+            self._binding, self._probes = None, int(state_dict.get("probes", 0))
+            with torch.no_grad():
+                self._binding = Binding(self, self._steps)
+        except BaseException:
+            self.state, self.param_groups, self._binding, self._steps, self._probes = before
+            raise
+
+    def _loaded_group(self, group, loaded):
+        values = {name: value for name, value in loaded.items() if name not in ("params", "step", "input_step")}
+        if "amsgrad" in self.options.spellings and self.options.spellings["amsgrad"] in values:
+            values.pop("amsgrad", None)  # written for torch.optim beside our own name
+        return {**group, **self.options.translate(values), "params": group["params"]}
+
+    def __getstate__(self):
+        self._steps = self._step_counts()
+        kept = ("helpers", "storage", "extra", "_steps", "_probes")
+        return {**super().__getstate__(), **{name: getattr(self, name) for name in kept}}
+
+    def __setstate__(self, state):
+        self._binding = None
+        super().__setstate__(state)
+
+
+def _steps_of(index, group, states):
+    """The step count of a loaded group, and that of steps with further inputs."""
+    if "step" in group:
+        found = int(group["step"]), int(group.get("input_step", group["step"]))
+        if min(found) < 0:
+            raise ValueError(f"the steps of group {index} are {found}; allowed is 0 or more")
+        return found
+    counts = {int(states[i]["step"]) for i in group["params"] if "step" in states.get(i, ())}
+    if len(counts) > 1:
+        raise ValueError(
+            f"the parameters of group {index} have made {', '.join(map(str, sorted(counts)))} steps; a group has one count: "
+            "put parameters with different counts into different groups"
+        )
+    if not counts and "k" in states:  # of pytorch_optimizer's dual averaging, for all groups together
+        counts = {int(states["k"])}
+    # torch's SGD does not count; what has a state has made a step
+    step = counts.pop() if counts else int(any(states.get(i) for i in group["params"]))
+    return step, step
+
+
+def _make_class(rule):
+    options = Options(rule)
+    extra = ([*_ESTIMATE_OPTIONS] if set(rule.needs) & set(_ESTIMATES) else [])
+    further = [*extra, *STORAGE_OPTIONS]
+    signature = options.signature([(name, default) for name, default, _ in further])
+
+    def __init__(self, *args, **kwargs):
+        arguments = bound(signature, rule.class_name, args, kwargs, options)
+        values, helpers = options.split(arguments)
+        storage, rest = (
+            {name: arguments.get(name, default) for name, default, _ in chosen} for chosen in (STORAGE_OPTIONS, extra)
+        )
+        Optimizer.__init__(self, arguments["params"], values, helpers, storage, **rest)
+
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    __init__.__signature__ = signature.replace(parameters=[this, *signature.parameters.values()])
+    members = {
+        "__init__": __init__,
+        "__doc__": options.doc([(name, text) for name, _, text in further]),
+        "__module__": "optim",
+        "rule": rule,
+        "options": options,
+    }
+    return type(rule.class_name, (Optimizer,), members)
+
+
+CLASSES = {rule.class_name: _make_class(rule) for rule in RULES}
