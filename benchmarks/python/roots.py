@@ -1,4 +1,4 @@
-"""The row of issue 4's table on batched inverse 4th roots."""
+"""The case of batched inverse 4th roots."""
 
 import torch
 from cases import Check, Row

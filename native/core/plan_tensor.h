@@ -69,7 +69,8 @@ MatrixView view_of(const RuleInfo& rule, const double* hypers, const Layout& par
 void make_slots(const RuleInfo& rule, const double* hypers, const HelperSettings& helpers, DType state_dtype,
                 PlanTensor* tensor);
 
-// The F32 copy of a parameter that is stepped in its place. Throws, with the index in messages, for one that has no need of it.
+// Adds the F32 copy that is stepped in place of a 16-bit parameter; none to one in F32. Throws, with the index in the
+// message, for F64.
 void add_master_param(std::size_t index, PlanTensor* tensor);
 
 // How many elements of a tensor are summed together.

@@ -17,7 +17,7 @@ public sealed class BenchTests
         Assert.True(run.Code == 0, run.Errors);
         using JsonDocument json = JsonDocument.Parse(File.ReadAllText(file));
         Assert.Equal(bytes, json.RootElement[0].GetProperty("bytes_per_element").GetDouble());
-        CommandLine.Run("bench", "--rule", "adamw", "--elements", "4096", option).AssertError(1, "F32");
+        CommandLine.Run("bench", "--rule", "adamw", "--dtype", "f64", "--elements", "4096", option).AssertError(1, "F64");
     }
 
     [Theory]
