@@ -67,8 +67,8 @@ struct Pass {
   bool reads_param, reads_grad, reads_state, writes_param, writes_state;
   bool reads_inputs = true;
 
-  // What either of two passes touches.
-  OPTIM_FN Pass& operator|=(const Pass& other) {
+  // What either of two groups touches.
+  Pass& operator|=(const Pass& other) {
     reads_param |= other.reads_param;
     reads_grad |= other.reads_grad;
     reads_state |= other.reads_state;

@@ -11,16 +11,16 @@ namespace optim::cuda {
 class TileRange {
  public:
   __device__ TileRange(std::int64_t tiles, bool reversed)
-      : next_(tiles * blockIdx.x / gridDim.x),
-        end_(tiles * (blockIdx.x + 1) / gridDim.x),
-        last_(reversed ? tiles - 1 : -1) {}
+      : next_(static_cast<std::int32_t>(tiles * blockIdx.x / gridDim.x)),
+        end_(static_cast<std::int32_t>(tiles * (blockIdx.x + 1) / gridDim.x)),
+        last_(reversed ? static_cast<std::int32_t>(tiles - 1) : -1) {}
 
   __device__ bool done() const { return next_ == end_; }
   __device__ void advance() { ++next_; }
   __device__ std::int64_t tile() const { return last_ < 0 ? next_ : last_ - next_; }
 
  private:
-  std::int64_t next_, end_, last_;
+  std::int32_t next_, end_, last_;
 };
 
 // Adds to a ticket what this block has done; true in the block after which nothing is missing, which then sees all that
@@ -79,6 +79,7 @@ __device__ __attribute__((noinline)) void ascend_to_all(const Arguments& argumen
 //
 //   merge(node, index)  all threads: makes the value of a node of those below it
 //   merge_all()         likewise of all tensors
+//   leave_out(tensor)   makes zeros the value of a tensor
 //
 // Values are written by thread 0, also those of the tiles.
 template <class Merging, class Arguments>
@@ -95,8 +96,12 @@ class Cascade {
     ++arrived_;
   }
 
-  // A tensor without a value has been dealt with: it counts as zeros.
-  __device__ __forceinline__ void add_tensor() { ++tensors_; }
+  // Of a tensor without sums, which counts as zeros for all tensors.
+  __device__ __forceinline__ void leave_out(const Tile& tile) {
+    if (!whole_ || tile.begin != 0) return;
+    Merging{arguments_}.leave_out(tile.tensor);
+    ++tensors_;
+  }
 
   // After the last tile.
   __device__ __forceinline__ void finish() {

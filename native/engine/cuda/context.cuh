@@ -163,9 +163,8 @@ struct Position {
   int count;           // 0 for a thread without any
 
   __device__ explicit Position(const Tile& tile) {
-    const int begin = static_cast<int>(threadIdx.x) * chunk;
-    const int left = tile.count - begin;
-    first = tile.begin + begin;
+    const int left = tile.count - chunk_begin();
+    first = tile.begin + chunk_begin();
     count = left < 0 ? 0 : left < chunk ? left : chunk;
   }
 };
@@ -182,15 +181,15 @@ class Opener {
   // All threads, before issuing a tile's loads: what takes many registers.
   __device__ __forceinline__ void open_maps(const Tile& tile) {
     if (!step_.mapped || (!step_.by_row && tile.tensor == tensor_)) return;
-    first_row_ = 0;
+    std::int64_t first_row = 0;
     rows_of_tile_ = 1;
     if (step_.by_row) {
       const std::int64_t length = step_.tensors[tile.tensor].extent.row_length;
-      first_row_ = tile.begin / length;
-      rows_of_tile_ = static_cast<int>((tile.begin + tile.count - 1) / length - first_row_) + 1;
+      first_row = tile.begin / length;
+      rows_of_tile_ = static_cast<int>((tile.begin + tile.count - 1) / length - first_row) + 1;
     }
     __syncthreads();  // nobody needs the rows of the tile before
-    store_maps(step_, tile.tensor, first_row_, rows_of_tile_, decays_, rows_);
+    store_maps(step_, tile.tensor, first_row, rows_of_tile_, decays_, rows_);
   }
 
   // All threads, between issuing the loads and using them.
@@ -216,7 +215,7 @@ class Opener {
     }
     const std::int64_t length = step_.tensors[tensor_].extent.row_length;
     const std::int64_t row = at.first / length;
-    const RowMap* next = rows_ + (row - first_row_);
+    const RowMap* next = rows_ + (row - (at.first - chunk_begin()) / length);
     std::int64_t left = (row + 1) * length - at.first;
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
@@ -239,7 +238,6 @@ class Opener {
   std::int32_t tensor_ = -1;
   int turn_ = 0;
   int rows_of_tile_ = 1;
-  std::int64_t first_row_ = 0;
 };
 
 }  // namespace optim::cuda

@@ -16,6 +16,9 @@ struct Raw {
   std::uint32_t word[words];
 };
 
+// Where this thread's elements of a tile begin in it.
+__device__ __forceinline__ int chunk_begin() { return static_cast<int>(threadIdx.x) * chunk; }
+
 __device__ inline bool is_aligned(const void* address) {
   return (reinterpret_cast<std::uintptr_t>(address) & 15u) == 0;
 }

@@ -112,7 +112,7 @@ __device__ __forceinline__ Moments measure_single(const Elements<T>& elements, c
 template <class T>
 __device__ __forceinline__ void measure_runs(const Elements<T>& elements, const Position& at,
                                              const UnitRuns<Moments>& runs, Moments* heads, Moments* tails) {
-  const int begin = runs.begin();
+  const int begin = chunk_begin();
   for (int run = begin; run < begin + at.count;) {
     const int unit_end = runs.unit_end(run);
     const int end = unit_end < begin + at.count ? unit_end : begin + at.count;
@@ -194,14 +194,11 @@ struct MomentMerging {
     if (threadIdx.x == 0) arguments.mapped[i] = mapped;
   }
 
-  // A tensor without a gradient.
-  __device__ __forceinline__ void leave_out(const Tile& tile, Cascade<MomentMerging, StageArguments>& cascade) const {
-    if (tile.begin != 0) return;
-    if (threadIdx.x == 0) {
-      nodes()[tile.tensor] = Moments{};
-      if (arguments.maps_tensors) arguments.step.maps[tile.tensor] = TensorMap::identity();
-    }
-    cascade.add_tensor();
+  // Of a tensor without a gradient.
+  __device__ __forceinline__ void leave_out(std::int32_t tensor) const {
+    if (threadIdx.x != 0) return;
+    nodes()[tensor] = Moments{};
+    if (arguments.maps_tensors) arguments.step.maps[tensor] = TensorMap::identity();
   }
 
   __device__ void merge_all() const {
@@ -285,7 +282,7 @@ __global__ void __launch_bounds__(block_threads, sizeof(T) == sizeof(double) ? 1
     const TiledTensor& tiled = arguments.tiling.tensors[tile.tensor];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     if (!takes_part(step, tensor)) {
-      merging.leave_out(tile, cascade);
+      cascade.leave_out(tile);
       continue;
     }
     const Position at(tile);

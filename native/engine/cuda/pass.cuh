@@ -7,8 +7,7 @@
 
 namespace optim::cuda {
 
-// Resident blocks of a multiprocessor that a pass must leave registers for; ptxas spills when it aims for more by
-// itself.
+// Resident blocks of a multiprocessor that a pass must leave registers for; ptxas spills when it aims for more.
 template <class T>
 constexpr int blocks_at_least = sizeof(T) == sizeof(double) ? 1 : 2;
 
@@ -53,6 +52,19 @@ struct Traits {
   static constexpr int second_moment = SlotsOf<Rule>::second_moment();
 };
 
+template <class Rule, int I = 0>
+constexpr int element_slots() {
+  if constexpr (I == SlotsOf<Rule>::count)
+    return 0;
+  else
+    return (SlotsOf<Rule>::template per_element<I>(true) ? 1 : 0) + element_slots<Rule, I + 1>();
+}
+
+// Of a pass that steps: with few streams it takes more blocks to keep the memory busy, and there are registers for
+// them.
+template <class Rule, class T>
+constexpr int stepping_blocks = sizeof(T) == sizeof(float) && element_slots<Rule>() <= 1 ? 3 : blocks_at_least<T>;
+
 // Whether the rule's alternating slots have changed places at this step.
 template <class Rule>
 __device__ __forceinline__ bool is_swapped(const StepTables& step, const TensorEntry& tensor) {
@@ -70,9 +82,9 @@ __device__ __forceinline__ void store_param(const StepTables& step, const Tensor
   if constexpr (sizeof(T) == sizeof(float)) {
     if (step.storage.stochastic_rounding && tensor.param.dtype == DType::bf16) {
       const std::int64_t t = step.initialize ? 0 : step.groups[tensor.group].step + 1;
-      const auto index = static_cast<std::uint64_t>(&tensor - step.tensors);
       store_rounded(p, tensor.param, at.first, at.count,
-                    {step.storage.rounding_seed, static_cast<std::uint64_t>(t), index});
+                    {step.storage.rounding_seed, static_cast<std::uint64_t>(t),
+                     static_cast<std::uint64_t>(&tensor - step.tensors)});
       return;
     }
     if (tensor.narrow_param.data != nullptr) store_values(p, tensor.narrow_param, at.first, at.count);
@@ -125,19 +137,6 @@ struct StateChunk {
         store_values(value[I], stream<I>(tensor), at.first, at.count);
       }
       write<I + 1>(tensor, at);
-    }
-  }
-
-  // As if written and read again: rounded to what is stored.
-  template <int I = 0>
-  __device__ __forceinline__ void settle(const TensorEntry& tensor) {
-    if constexpr (I < S::count) {
-      if constexpr (S::template per_element<I>(true) && !is_read_only<Rule, I>) {
-        const DType dtype = stream<I>(tensor).dtype;
-        narrow(value[I], dtype, raw[I]);
-        widen(raw[I], dtype, value[I]);
-      }
-      settle<I + 1>(tensor);
     }
   }
 

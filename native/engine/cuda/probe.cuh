@@ -34,11 +34,9 @@ struct ProbeMerging {
     arguments.step.state->facts.count = all.value[1];
   }
 
-  // A tile of a tensor that takes no part.
-  __device__ __forceinline__ void leave_out(const Tile& tile, Cascade<ProbeMerging, PassArguments>& cascade) const {
-    if (tile.begin != 0) return;
-    if (threadIdx.x == 0) nodes()[tile.tensor] = ProbeSums{};
-    cascade.add_tensor();
+  // Of a tensor that takes no part.
+  __device__ __forceinline__ void leave_out(std::int32_t tensor) const {
+    if (threadIdx.x == 0) nodes()[tensor] = ProbeSums{};
   }
 };
 

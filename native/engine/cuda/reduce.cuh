@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include "core/rule.h"
+#include "engine/cuda/elements.cuh"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/tables.h"
 
@@ -83,8 +84,6 @@ class UnitRuns {
   // tile and output as for the tile: output[u] is for its u-th unit.
   __device__ UnitRuns(const Tile& tile, std::int64_t unit_length, V* output)
       : length_(static_cast<int>(unit_length)), units_(tile.count / length_), output_(output) {}
-
-  __device__ static int begin() { return static_cast<int>(threadIdx.x) * chunk; }
 
   // The end of the unit that element `at` of the tile is in.
   __device__ int unit_end(int at) const { return (at / length_ + 1) * length_; }

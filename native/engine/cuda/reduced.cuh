@@ -20,6 +20,34 @@ __device__ __forceinline__ bool stands_alone(const Tile& tile, const TiledTensor
   return tiled.partials_per_unit == 1 && (rows_alone<Rule> || tile.count == tiled.units * tiled.unit_length);
 }
 
+// What a gather merges: sums of the rule, or those of a probe.
+template <class Rule>
+struct GatherMerging {
+  const PassArguments& arguments;
+
+  __device__ void merge(const Node& node, std::int32_t index) const {
+    if (is_probe<Rule>(arguments)) {
+      ProbeMerging{arguments}.merge(node, index);
+    } else {
+      SumMerging<Rule>{arguments}.merge(node, index);
+    }
+  }
+  __device__ void merge_all() const {
+    if (is_probe<Rule>(arguments)) {
+      ProbeMerging{arguments}.merge_all();
+    } else {
+      SumMerging<Rule>{arguments}.merge_all();
+    }
+  }
+  __device__ __forceinline__ void leave_out(std::int32_t tensor) const {
+    if (is_probe<Rule>(arguments)) {
+      ProbeMerging{arguments}.leave_out(tensor);
+    } else {
+      SumMerging<Rule>{arguments}.leave_out(tensor);
+    }
+  }
+};
+
 // The factors of some units of a tensor. By all threads.
 template <class Rule, class T>
 __device__ __attribute__((noinline)) void store_factors(const PassArguments& arguments, std::int32_t index,
@@ -50,14 +78,14 @@ class TileFactors {
   // All threads.
   __device__ __forceinline__ void open(const Tile& tile) {
     const TiledTensor& tiled = arguments_.tiling.tensors[tile.tensor];
-    length_ = tiled.unit_length;
-    single_ = length_ >= tile.count;
+    single_ = tiled.unit_length >= tile.count;
+    length_ = single_ ? 0 : static_cast<std::int32_t>(tiled.unit_length);
     if (single_ && tile.tensor == tensor_ && tile.unit == unit_) return;
     tensor_ = single_ ? tile.tensor : -1;
     unit_ = tile.unit;
     all_ = static_cast<Factors*>(arguments_.reduced.factors) + tiled.first_unit;
     __syncthreads();  // nobody needs the factors of the tile before
-    store_factors<Rule, T>(arguments_, tile.tensor, tile.unit, single_ ? 1 : static_cast<int>(tile.count / length_),
+    store_factors<Rule, T>(arguments_, tile.tensor, tile.unit, single_ ? 1 : tile.count / length_,
                            single_ ? &shared_ : all_ + tile.unit);
     __syncthreads();
   }
@@ -65,10 +93,11 @@ class TileFactors {
   // body(j, factors) for this thread's elements.
   template <class Body>
   __device__ __forceinline__ void for_each(const Position& at, const Body& body) const {
+    if (at.count == 0) return;
     const std::int64_t unit = single_ ? 0 : at.first / length_;
     const Factors* next = single_ ? &shared_ : all_ + unit;
     Factors factors = *next;
-    std::int64_t left = single_ ? chunk : (unit + 1) * length_ - at.first;
+    int left = single_ ? chunk : static_cast<int>((unit + 1) * length_ - at.first);
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
       if (j >= at.count) continue;
@@ -85,17 +114,43 @@ class TileFactors {
   const PassArguments& arguments_;
   Factors& shared_;
   Factors* all_ = nullptr;
-  std::int64_t length_ = 1, unit_ = -1;
+  std::int64_t unit_ = -1;
   std::int32_t tensor_ = -1;  // with unit_: whose factors are in shared memory
+  std::int32_t length_ = 0;   // of one of several units
   bool single_ = false;
 };
 
-// The second pass over a chunk whose parameters, gradients and states are in registers.
+// What apply has to load.
+template <class Rule>
+__device__ __forceinline__ Pass apply_loads(const StepTables& step, const TensorEntry& tensor) {
+  Pass pass = step.groups[tensor.group].settings.apply_pass;
+  pass.reads_param = true;
+  pass.reads_state = pass.reads_state || step.settings.pullback != Pullback::none;
+  return pass;
+}
+
+// The second pass over a tile, whose sums are known.
 template <class Rule, class T>
-__device__ __forceinline__ void apply_elements(const StepTables& step, const TensorEntry& tensor, const Position& at,
-                                               const TileContext<Rule, T>& context, const TileFactors<Rule, T>& factors,
-                                               T (&p)[chunk], const T (&g)[chunk], StateChunk<Rule, T>& state) {
+__device__ __forceinline__ void apply_tile(const PassArguments& arguments, const Tile& tile, Opener<Rule, T>& opener,
+                                           TileFactors<Rule, T>& factors) {
+  const StepTables& step = arguments.step;
+  const TensorEntry& tensor = step.tensors[tile.tensor];
+  const Position at(tile);
+  const Pass pass = apply_loads<Rule>(step, tensor);
+  opener.open_maps(tile);
+  factors.open(tile);
+  Raw<T> raw_p, raw_g;
+  StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
+  load(raw_p, tensor.param, at.first, at.count);
+  load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
+  state.fetch(tensor, at, pass);
+  const TileContext<Rule, T>& context = opener.open(tile);
   const ScalarsOf<Rule, T> scalars = context.scalars;
+  T p[chunk], g[chunk];
+  widen(raw_p, tensor.param.dtype, p);
+  widen(raw_g, tensor.grad.dtype, g);
+  state.open(tensor);
+  opener.map(at, p, g);
   factors.for_each(at, [&](int j, const typename Rule::template Factors<T>& f) {
     StateOf<Rule, T> s;
     state.get(j, s);
@@ -115,16 +170,8 @@ __device__ __forceinline__ void apply_elements(const StepTables& step, const Ten
   if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
 }
 
-// What apply has to load.
-template <class Rule>
-__device__ __forceinline__ Pass apply_loads(const StepTables& step, const TensorEntry& tensor) {
-  Pass pass = step.groups[tensor.group].settings.apply_pass;
-  pass.reads_param = true;
-  pass.reads_state = pass.reads_state || step.settings.pullback != Pullback::none;
-  return pass;
-}
-
-// Tile i. Where nothing outside of it is summed with its elements, both passes, in one read.
+// Tile i. Where nothing outside of it is summed with its elements, both passes: the second reads what the first left in
+// the L2 cache.
 template <class Rule, class T, bool Initializes>
 __device__ __forceinline__ void gather_tile(const PassArguments& arguments, const PassArguments& kept, std::int64_t i,
                                             const Tile& tile, Opener<Rule, T>& opener, TileFactors<Rule, T>& factors,
@@ -136,14 +183,12 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
   const Position at(tile);
   const Pass pass = step.groups[tensor.group].settings.gather_pass;
   const bool probes = is_probe<Rule>(arguments), alone = !probes && stands_alone<Rule, Initializes>(tile, tiled);
-  Pass loads = pass;
-  if (alone) loads |= apply_loads<Rule>(step, tensor);
   opener.open_maps(tile);
   Raw<T> raw_p, raw_g;
   StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-  load(raw_p, tensor.param, at.first, loads.reads_param ? at.count : 0);
-  load(raw_g, tensor.grad, at.first, loads.reads_grad ? at.count : 0);
-  state.fetch(tensor, at, loads);
+  load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
+  load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
+  state.fetch(tensor, at, pass);
   const TileContext<Rule, T>& context = opener.open(tile);
   const ScalarsOf<Rule, T> scalars = context.scalars;
   T p[chunk], g[chunk];
@@ -156,7 +201,7 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
   const bool single = tiled.unit_length >= tile.count;
   const UnitRuns<V> runs(tile, single ? tile.count : tiled.unit_length, &merging.unit(tile.tensor, tile.unit));
   V sums{};
-  int run = runs.begin();  // where the run of elements in sums began
+  int run = chunk_begin();  // where the run of elements in sums began
   int end = runs.unit_end(run);
 #pragma unroll
   for (int j = 0; j < chunk; ++j) {
@@ -165,7 +210,7 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
     state.get(j, s);
     add_terms<Rule, T>(Rule::gather(p[j], g[j], s, scalars), sums);
     state.put(j, s);
-    const int next = runs.begin() + j + 1;
+    const int next = chunk_begin() + j + 1;
     if (!single && (next == end || j + 1 == at.count)) {
       if (!probes) runs.hand_over(run, next, sums, heads, heads + block_threads);
       sums = V{};
@@ -189,10 +234,8 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
   merging.close_tile(i, tile, single ? 1 : tile.count / tiled.unit_length);
   if (!alone) return;
   if constexpr (Initializes || scope_of<Rule>() == Scope::all) return;
-  if (!rows_alone<Rule>) ascend<SumMerging<Rule>>(kept, tile.tensor, 1);
-  if (pass.writes_state) state.settle(tensor);
-  factors.open(tile);
-  apply_elements<Rule, T>(step, tensor, at, context, factors, p, g, state);
+  if (!rows_alone<Rule>) ascend<GatherMerging<Rule>>(kept, tile.tensor, 1);
+  apply_tile<Rule, T>(arguments, tile, opener, factors);
 }
 
 // Initializes: Rule is the initialization of a rule, which makes both passes over all tensors that it has to do with.
@@ -209,10 +252,8 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
   Opener<Rule, T> opener(kept.step, arguments.probe == nullptr, contexts, rows);
   OPTIM_SHARED(shared_factors, typename Rule::template Factors<T>);
   TileFactors<Rule, T> factors(kept, shared_factors);
-  const SumMerging<Rule> merging{arguments};
-  Cascade<SumMerging<Rule>, PassArguments> cascade(kept, scope_of<Rule>() == Scope::all);
-  const ProbeMerging probe_merging{arguments};
-  Cascade<ProbeMerging, PassArguments> probes(kept, true);
+  const bool probes = is_probe<Rule>(arguments);
+  Cascade<GatherMerging<Rule>, PassArguments> cascade(kept, probes || scope_of<Rule>() == Scope::all);
   for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
     const std::int64_t i = range.tile();
     const Tile tile = arguments.tiling.tiles[i];
@@ -223,28 +264,18 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
     if constexpr (updates) {
       if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener);
     }
-    if (is_probe<Rule>(arguments)) {
-      if (part) {
-        probes.add(i);
-      } else {
-        probe_merging.leave_out(tile, probes);
-      }
-    } else if (part && sums) {
-      if (!stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) cascade.add(i);
-    } else {
-      merging.leave_out(tile, cascade);
+    if (!part || !(sums || probes)) {
+      cascade.leave_out(tile);
+    } else if (probes || !stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) {
+      cascade.add(i);
     }
   }
-  if (is_probe<Rule>(arguments)) {
-    probes.finish();
-    return;
-  }
   cascade.finish();
-  if (arguments.advances) advance<Rule, T>(kept.step);
+  if (arguments.advances && !probes) advance<Rule, T>(kept.step);
 }
 
 template <class Rule, class T, bool Initializes>
-__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassArguments arguments) {
+__global__ void __launch_bounds__(block_threads, stepping_blocks<Rule, T>) apply(PassArguments arguments) {
   using Factors = typename Rule::template Factors<T>;
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
@@ -259,22 +290,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassA
     const TensorEntry& tensor = step.tensors[tile.tensor];
     if (!takes_part(step, tensor) || !(step.initialize || tensor.reduced)) continue;
     if (stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) continue;
-    const Position at(tile);
-    const Pass pass = apply_loads<Rule>(step, tensor);
-    opener.open_maps(tile);
-    factors.open(tile);
-    Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-    load(raw_p, tensor.param, at.first, at.count);
-    load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
-    state.fetch(tensor, at, pass);
-    const TileContext<Rule, T>& context = opener.open(tile);
-    T p[chunk], g[chunk];
-    widen(raw_p, tensor.param.dtype, p);
-    widen(raw_g, tensor.grad.dtype, g);
-    state.open(tensor);
-    opener.map(at, p, g);
-    apply_elements<Rule, T>(step, tensor, at, context, factors, p, g, state);
+    apply_tile<Rule, T>(arguments, tile, opener, factors);
   }
   if (arguments.advances) advance<Rule, T>(kept.step);
 }

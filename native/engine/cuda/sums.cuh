@@ -79,11 +79,9 @@ struct SumMerging {
     if (threadIdx.x == 0) nodes()[arguments.cascade.node_count] = all;
   }
 
-  // A tensor that takes no part, or whose elements nobody sums.
-  __device__ __forceinline__ void leave_out(const Tile& tile, Cascade<SumMerging, PassArguments>& cascade) const {
-    if (scope_of<Rule>() != Scope::all || tile.begin != 0) return;
-    if (threadIdx.x == 0) nodes()[tile.tensor] = V{};
-    cascade.add_tensor();
+  // Of a tensor that takes no part, or whose elements nobody sums.
+  __device__ __forceinline__ void leave_out(std::int32_t tensor) const {
+    if (threadIdx.x == 0) nodes()[tensor] = V{};
   }
 
   // A tile of whole units, the sums of which are in the array of units: closes them, and makes the tile's value.

@@ -91,20 +91,19 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
 }
 
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(PassArguments arguments) {
+__global__ void __launch_bounds__(block_threads, stepping_blocks<Rule, T>) update(PassArguments arguments) {
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
   const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
   OPTIM_DYNAMIC_SHARED(rows, RowMap);
   Opener<Rule, T> opener(kept.step, arguments.probe == nullptr, contexts, rows);
-  const ProbeMerging merging{arguments};
   Cascade<ProbeMerging, PassArguments> probes(kept, true);
   for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
     const std::int64_t i = range.tile();
     const Tile tile = arguments.tiling.tiles[i];
     if (!takes_part(step, step.tensors[tile.tensor])) {
-      if (is_probe<Rule>(arguments)) merging.leave_out(tile, probes);
+      if (is_probe<Rule>(arguments)) probes.leave_out(tile);
       continue;
     }
     mark_first_step(step, tile);
