@@ -87,7 +87,7 @@ TEST_P(StepGraph, WithAllHelpers) {
   replays_equal_eager_steps(spec);
 }
 
-TEST_P(SimtGraph, WithMasterWeights) {
+TEST_P(StepGraph, WithMasterWeights) {
   PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
   spec.param = OPTIM_F16;
   spec.master_weights = true;
@@ -95,7 +95,7 @@ TEST_P(SimtGraph, WithMasterWeights) {
 }
 
 // The draws are those of the device's step counter.
-TEST_P(SimtGraph, WithStochasticRounding) {
+TEST_P(StepGraph, WithStochasticRounding) {
   PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
   spec.param = OPTIM_BF16;
   spec.stochastic_rounding = true;
