@@ -1,9 +1,16 @@
 # Kernels of the CPU engine are compiled once per instruction set, and the engine chooses at load time.
+include(discovery)
+
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-  set(OPTIM_ISAS v2 v3 v4)
+  set(OPTIM_ISAS v4 v3 v2 CACHE STRING "Levels of x86-64 that the CPU engine is compiled for, the best first")
 else()
   set(OPTIM_ISAS plain)
 endif()
+set(each_isa "")
+foreach(isa IN LISTS OPTIM_ISAS)
+  string(APPEND each_isa " WHAT(NAME, ${isa})")
+endforeach()
+file(CONFIGURE OUTPUT ${OPTIM_GENERATED_DIR}/optim_isas.h CONTENT "#define OPTIM_FOR_EACH_ISA(WHAT, NAME)${each_isa}\n")
 
 # optim_add_isa_kernels(<sources>...): the object libraries optim_cpu_<isa>, from the same sources each.
 # Their code must not leave its object files, or a linker could pick a v4 copy of a shared inline function for everybody:

@@ -4,13 +4,7 @@
 #include <string>
 
 #include "core/error.h"
-
-// Best first; cmake/isa.cmake compiles the same list.
-#if defined(__x86_64__)
-#define OPTIM_FOR_EACH_ISA(WHAT, NAME) WHAT(NAME, v4) WHAT(NAME, v3) WHAT(NAME, v2)
-#else
-#define OPTIM_FOR_EACH_ISA(WHAT, NAME) WHAT(NAME, plain)
-#endif
+#include "optim_isas.h"
 
 namespace optim::cpu {
 
@@ -39,23 +33,28 @@ const RuleKernels* const rule_tables[][isa_count] = {
 #undef OPTIM_RULE
 };
 
-int best_isa() {
+bool processor_runs(const std::string& isa) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return 0;
+  if (isa == "v4") {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-      __builtin_cpu_supports("bmi2")) {
-    return 1;
+  if (isa == "v3") {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+           __builtin_cpu_supports("bmi2");
   }
-  if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt")) {
-    throw Error(Status::unsupported, "this processor lacks x86-64-v2 (SSE4.2), which the CPU engine needs");
-  }
-  return 2;
-#else
-  return 0;
+  if (isa == "v2") return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
 #endif
+  return isa == "plain";
+}
+
+int best_isa() {
+  for (int isa = 0; isa < isa_count; ++isa) {
+    if (processor_runs(isa_names[isa])) return isa;
+  }
+  throw Error(Status::unsupported, message("this processor lacks x86-64-", isa_names[isa_count - 1],
+                                           ", the least that the CPU engine was compiled for"));
 }
 
 }  // namespace

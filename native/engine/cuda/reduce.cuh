@@ -28,6 +28,9 @@ struct Sums {
 template <class V>
 __device__ __forceinline__ V shuffle_down(const V& value, int delta) {
   static_assert(sizeof(V) % sizeof(double) == 0);
+#if defined(OPTIM_SIMT)  // carries the whole value at once, in less time
+  return __shfl_down_sync(all_lanes, value, static_cast<unsigned>(delta));
+#else
   constexpr int count = sizeof(V) / sizeof(double);
   double words[count];
   __builtin_memcpy(words, &value, sizeof words);
@@ -36,6 +39,7 @@ __device__ __forceinline__ V shuffle_down(const V& value, int delta) {
   V result;
   __builtin_memcpy(&result, words, sizeof result);
   return result;
+#endif
 }
 
 // The merged value of the whole warp, in lane 0.

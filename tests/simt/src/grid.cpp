@@ -22,6 +22,15 @@ namespace {
 
 enum class status { ready, at_barrier, in_warp, exited };
 
+// What a lane hands to a warp operation and takes from it.
+struct warp_exchange {
+  int source;  // lane a shuffle reads, -1 for a ballot
+  bool vote;
+  const void* posted;
+  void* received;
+  std::size_t bytes;
+};
+
 struct cuda_thread {
   uint3 index;
   status now;
@@ -30,8 +39,8 @@ struct cuda_thread {
   const char* operation;
   place at;
   unsigned int mask;
-  int source;  // lane a shuffle reads, -1 for a ballot
-  std::uint64_t posted, received;
+  warp_exchange exchange;
+  unsigned int ballot;
 };
 
 // Threads that can go on, first come first served; each is in it at most once.
@@ -52,7 +61,7 @@ class executor {
   bool run(const launch_shape& shape, const std::function<void()>& body, order& sequence);
 
   votes block_barrier(bool vote, place at);
-  std::uint64_t warp_operation(unsigned int mask, std::uint64_t value, int source, const char* operation, place at);
+  unsigned int warp_operation(unsigned int mask, const warp_exchange& exchange, const char* operation, place at);
   // Two calls, since what lives on the stack that give_up() leaves is never destroyed.
   void report(const std::string& reason, place at);
   [[noreturn]] void give_up();
@@ -67,6 +76,7 @@ class executor {
   void run_block();
   void run_threads();
   void run_others();
+  void complete_warp(unsigned int first, unsigned int lanes);
   bool take_next();
   void go_on_with(fiber& next);
   fiber* idle_fiber();
@@ -257,7 +267,8 @@ void executor::release_barrier() {
     cuda_thread& thread = threads_[i];
     if (thread.now != status::at_barrier) continue;
     if (!first) first = &thread;
-    if (thread.at.line != first->at.line || std::strcmp(thread.at.file, first->at.file) != 0) {
+    const bool same_file = thread.at.file == first->at.file || std::strcmp(thread.at.file, first->at.file) == 0;
+    if (thread.at.line != first->at.line || !same_file) {
       report(text("thread %s waits at the barrier %s, thread %s at the barrier %s", coordinates(first->index).c_str(),
                   location(first->at).c_str(), coordinates(thread.index).c_str(), location(thread.at).c_str()),
              thread.at);
@@ -270,16 +281,17 @@ void executor::release_barrier() {
   queue_released();
 }
 
-std::uint64_t executor::warp_operation(unsigned int mask, std::uint64_t value, int source, const char* operation,
-                                       place at) {
+unsigned int executor::warp_operation(unsigned int mask, const warp_exchange& exchange, const char* operation,
+                                      place at) {
   const unsigned int warp = current_ / 32, first = warp * 32, mine = 1u << (current_ % 32);
   const unsigned int lanes = mask & warp_lanes(first);
   if (!(lanes & mine)) {
     report(text("%s with mask 0x%08x, which does not name the calling lane", operation, mask), at);
     give_up();
   }
-  if (source >= 0 && !(lanes >> source & 1)) {
-    report(text("%s reads lane %d, which mask 0x%08x or the block does not have", operation, source, mask), at);
+  if (exchange.source >= 0 && !(lanes >> exchange.source & 1)) {
+    report(text("%s reads lane %d, which mask 0x%08x or the block does not have", operation, exchange.source, mask),
+           at);
     give_up();
   }
   cuda_thread& me = self();
@@ -287,33 +299,43 @@ std::uint64_t executor::warp_operation(unsigned int mask, std::uint64_t value, i
   me.operation = operation;
   me.at = at;
   me.mask = mask;
-  me.source = source;
-  me.posted = value;
+  me.exchange = exchange;
   in_warp_[warp] |= mine;
   if ((in_warp_[warp] & lanes) == lanes) {
-    std::uint64_t ballot = 0;
-    for (unsigned int lane = 0; lane < 32; ++lane) {
-      if (!(lanes >> lane & 1)) continue;
-      const cuda_thread& other = threads_[first + lane];
-      if (other.mask != mask || std::strcmp(other.operation, operation) != 0) {
-        report(text("%s with mask 0x%08x names lane %u, which waits in %s with mask 0x%08x at %s", operation, mask,
-                    lane, other.operation, other.mask, location(other.at).c_str()),
-               at);
-        give_up();
-      }
-      if (other.posted) ballot |= std::uint64_t{1} << lane;
-    }
-    for (unsigned int lane = 0; lane < 32; ++lane) {
-      if (!(lanes >> lane & 1)) continue;
-      cuda_thread& other = threads_[first + lane];
-      other.received = other.source < 0 ? ballot : threads_[first + static_cast<unsigned int>(other.source)].posted;
-      make_ready(first + lane);
-    }
     in_warp_[warp] &= ~lanes;
-    queue_released();
+    complete_warp(first, lanes);
   }
   run_others();
-  return me.received;
+  return me.ballot;
+}
+
+// The last of the lanes has come; the values are still on the stacks of those that posted them.
+void executor::complete_warp(unsigned int first, unsigned int lanes) {
+  const cuda_thread& me = self();
+  unsigned int ballot = 0;
+  for (unsigned int lane = 0; lane < 32; ++lane) {
+    if (!(lanes >> lane & 1)) continue;
+    const cuda_thread& other = threads_[first + lane];
+    const bool same = other.operation == me.operation || std::strcmp(other.operation, me.operation) == 0;
+    if (other.mask != me.mask || other.exchange.bytes != me.exchange.bytes || !same) {
+      report(text("%s with mask 0x%08x names lane %u, which waits in %s with mask 0x%08x at %s", me.operation, me.mask,
+                  lane, other.operation, other.mask, location(other.at).c_str()),
+             me.at);
+      give_up();
+    }
+    if (other.exchange.vote) ballot |= 1u << lane;
+  }
+  for (unsigned int lane = 0; lane < 32; ++lane) {
+    if (!(lanes >> lane & 1)) continue;
+    cuda_thread& other = threads_[first + lane];
+    other.ballot = ballot;
+    if (other.exchange.source >= 0) {
+      const cuda_thread& source = threads_[first + static_cast<unsigned int>(other.exchange.source)];
+      std::memcpy(other.exchange.received, source.exchange.posted, other.exchange.bytes);
+    }
+    make_ready(first + lane);
+  }
+  queue_released();
 }
 
 unsigned int executor::live_lanes() const {
@@ -412,11 +434,12 @@ bool run_grid(const launch_shape& shape, const std::function<void()>& body, orde
 votes sync_block(bool vote, place at) { return device().block_barrier(vote, at); }
 
 unsigned int sync_warp(unsigned int mask, bool vote, const char* operation, place at) {
-  return static_cast<unsigned int>(device().warp_operation(mask, vote, -1, operation, at));
+  return device().warp_operation(mask, {-1, vote, nullptr, nullptr, 0}, operation, at);
 }
 
-std::uint64_t shuffle(unsigned int mask, std::uint64_t value, int source, const char* operation, place at) {
-  return device().warp_operation(mask, value, source, operation, at);
+void shuffle(unsigned int mask, const void* posted, void* received, std::size_t bytes, int source,
+             const char* operation, place at) {
+  device().warp_operation(mask, {source, false, posted, received, bytes}, operation, at);
 }
 
 unsigned int live_lanes() { return device().live_lanes(); }

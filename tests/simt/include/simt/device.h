@@ -34,7 +34,8 @@ struct votes {
 votes sync_block(bool vote, place at);
 unsigned int sync_warp(unsigned int mask, bool vote, const char* operation, place at);  // ballot of the lanes in mask
 // Every lane of the mask posts its value and receives the one of lane `source`.
-std::uint64_t shuffle(unsigned int mask, std::uint64_t value, int source, const char* operation, place at);
+void shuffle(unsigned int mask, const void* posted, void* received, std::size_t bytes, int source,
+             const char* operation, place at);
 unsigned int live_lanes();
 int lane();
 [[noreturn]] void trap(const char* reason, place at);
@@ -55,11 +56,16 @@ To bits_as(From value) {
   return result;
 }
 
+// A device carries 4 or 8 bytes at a time. Structs go at once here (engine/cuda/reduce.cuh), since every exchange costs
+// a switch of stacks for each lane.
 template <class T>
-T shuffle_as(unsigned int mask, T value, int source, const char* operation, place at) {
-  static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8), "shuffles carry 4 or 8 bytes");
-  using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  return bits_as<T>(static_cast<word>(shuffle(mask, bits_as<word>(value), source, operation, at)));
+T shuffle_as(unsigned int mask, const T& value, int source, const char* operation, place at) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  static_assert(std::is_class_v<T> || (std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8)),
+                "shuffles carry 4 or 8 bytes");
+  T received;
+  shuffle(mask, &value, &received, sizeof value, source, operation, at);
+  return received;
 }
 
 }  // namespace simt
