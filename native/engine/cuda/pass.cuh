@@ -63,7 +63,9 @@ constexpr int element_slots() {
 // Of a pass that steps: with few streams it takes more blocks to keep the memory busy, and there are registers for
 // them.
 template <class Rule, class T>
-constexpr int stepping_blocks = sizeof(T) == sizeof(float) && element_slots<Rule>() <= 1 ? 3 : blocks_at_least<T>;
+constexpr int stepping_blocks = sizeof(T) == sizeof(float) && element_slots<Rule>() <= 1 && !writes_gradient<Rule>
+                                    ? 3
+                                    : blocks_at_least<T>;
 
 // Whether the rule's alternating slots have changed places at this step.
 template <class Rule>
