@@ -103,6 +103,19 @@ public abstract unsafe class Optimizer : IDisposable
         }
     }
 
+    /// <summary>Kernels that the last step started on a CUDA device, whatever the number of parameters; 0 on the
+    /// CPU.</summary>
+    public long LaunchesPerStep
+    {
+        get
+        {
+            Refresh();
+            ulong launches;
+            NativeStatus.Check(NativeMethods.PlanQueuedWork(_plan, &launches, null));
+            return checked((long)launches);
+        }
+    }
+
     /// <summary>What became of the matrix roots that its steps have taken; all 0 for a rule without. A root that was
     /// skipped kept its former value. Waits for the device.</summary>
     public RootCounts RootCounts

@@ -234,3 +234,12 @@ optim_status optim_plan_bytes_per_step(const optim_plan* plan, uint64_t* bytes) 
     *bytes = p.bytes_per_step();
   });
 }
+
+optim_status optim_plan_queued_work(const optim_plan* plan, uint64_t* launches, uint64_t* uploads) {
+  return guarded([&] {
+    Plan& p = *require(plan, "plan").plan;
+    const QueuedWork work = p.executor().queued_by_step();
+    if (launches != nullptr) *launches = work.launches;
+    if (uploads != nullptr) *uploads = work.uploads;
+  });
+}

@@ -71,6 +71,7 @@ Reduction describe_reduction() {
   static_assert(Rule::sum_count <= max_sums);
   Reduction r{};
   r.sum_count = Rule::sum_count;
+  r.rows_alone = rows_alone<Rule>;
   if constexpr (is_reduced<Rule>) {
     r.scope = Rule::scope;
     r.reduced_rank = Rule::reduced_rank;

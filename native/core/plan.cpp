@@ -163,6 +163,7 @@ bool Plan::needs_param_moments() const { return any_group(&GroupOptions::needs_p
 bool Plan::needs_products() const { return any_group(&GroupOptions::needs_products); }
 bool Plan::needs_global_norm() const { return any_group(&GroupOptions::needs_global_norm); }
 bool Plan::needs_moments() const { return any_group(&GroupOptions::needs_moments); }
+bool Plan::needs_mapped_moments() const { return any_group(&GroupOptions::needs_mapped_moments); }
 bool Plan::needs_second_moment() const { return any_group(&GroupOptions::needs_second_moment); }
 bool Plan::maps_parameters() const { return any_group(&GroupOptions::maps_parameters); }
 bool Plan::maps_by_row() const { return any_group(&GroupOptions::maps_by_row); }
@@ -190,6 +191,7 @@ void Plan::set_hypers(int group, const double* values, int count) {
   HyperRow row = hypers_[group];
   std::copy(values, values + count, row.begin());
   complete(rule_, row, &hypers_[group]);
+  if (row == hypers_[group]) return;
   check_hypers(rule_, group, row);
   for (int i = 0; i < static_cast<int>(rule_.slots.size()); ++i) {
     if (rule_.slot_exists(i, row.data()) == rule_.slot_exists(i, hypers_[group].data())) continue;

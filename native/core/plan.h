@@ -60,6 +60,7 @@ class Plan {
   bool needs_param_moments() const;
   bool needs_products() const;
   bool needs_second_moment() const;  // its sum after the update, before the update: stable weight decay
+  bool needs_mapped_moments() const;  // of whole tensors, as the maps of their rows leave the gradient
   bool needs_global_norm() const;    // of the mapped gradients: the rule's pre_norm or max_grad_norm
   bool maps_parameters() const;      // stable weight decay or norm loss
   bool maps_by_row() const;          // the maps differ from row to row

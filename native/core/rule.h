@@ -15,6 +15,7 @@
 //   close_row(sums, s, c, x)             optional: once a row, in double: derive further sums, update per-row slots
 //   close_tensor(sums, s, c, x)          optional: once a tensor, likewise
 //   finish<T>(row, tensor, c, x)         -> Factors<T> of one row, from its sums and those of its tensor (Scope::all: of all)
+//   rows_alone                           optional: true where finish looks at the sums of the row alone (tensor is null)
 //   apply(p, g, s, c, f)                 the second pass
 //   gather_pass, apply_pass              which streams the passes touch; whether apply writes the state (and may take s as a
 //                                        variable) must not depend on the hyper-parameters
@@ -153,6 +154,8 @@ using Alternation = decltype(Rule::alternating);
 template <class Rule>
 using Unlisted = std::enable_if_t<!Rule::listed>;
 template <class Rule>
+using RowsAlone = std::enable_if_t<Rule::rows_alone>;
+template <class Rule>
 using WritesGradient = std::enable_if_t<Rule::writes_gradient>;
 template <class Rule>
 using StableDecay = std::enable_if_t<Rule::stable_weight_decay>;
@@ -196,6 +199,8 @@ template <class Rule>
 constexpr bool has_close_row = detail::Detected<detail::CloseRow, Rule>::value;
 template <class Rule>
 constexpr bool has_close_tensor = detail::Detected<detail::CloseTensor, Rule>::value;
+template <class Rule>
+constexpr bool rows_alone = detail::Detected<detail::RowsAlone, Rule>::value && !has_close_tensor<Rule>;
 template <class Rule>
 constexpr bool has_check = detail::Detected<detail::Check, Rule>::value;
 template <class Rule>

@@ -32,6 +32,7 @@ using ByPrecision = Function[2];
 struct Reduction {
   int sum_count;
   Scope scope;
+  bool rows_alone;
   int reduced_rank;
   std::int64_t (*unit_length)(const double* hypers, const Layout&);  // null: units are those of the scope
   Pass (*gather_pass)(const double* hypers);

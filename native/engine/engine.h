@@ -9,6 +9,7 @@
 #include "core/moments.h"
 #include "core/plan.h"
 #include "core/roots.h"
+#include "engine/queued_work.h"
 #include "engine/tensor_list.h"
 #include "helpers/loss_scale.h"
 #include "helpers/pipeline.h"
@@ -43,6 +44,8 @@ class Executor {
   virtual std::vector<Moments> row_moments() = 0;
   // Of all steps of a matrix rule; waits for the device.
   virtual RootCounts root_counts() = 0;
+  // Of the last step, and of taking over what was bound before it.
+  virtual QueuedWork queued_by_step() const = 0;
 };
 
 class Engine {

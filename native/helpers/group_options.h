@@ -31,8 +31,9 @@ struct GroupOptions {
     return needs_param_moments() || needs_global_norm() || adanorm || helpers.skip_nonfinite ||
            helpers.clip_norm > 0 || helpers.centralize || helpers.normalize;
   }
+  bool needs_mapped_moments() const { return needs_global_norm() || adanorm || helpers.normalize; }
   bool needs_second_moment() const { return helpers.stable_weight_decay > 0; }
-  bool maps_parameters() const { return helpers.stable_weight_decay > 0 || helpers.norm_loss_factor > 0; }
+  OPTIM_FN bool maps_parameters() const { return helpers.stable_weight_decay > 0 || helpers.norm_loss_factor > 0; }
   bool maps_by_row() const {
     return helpers.agc_clip_val > 0 || helpers.centralize || helpers.norm_loss_factor > 0 ||
            (helpers.normalize && helpers.normalize_channels);

@@ -95,6 +95,7 @@ struct adahessian {
 
   static constexpr int sum_count = 1;
   static constexpr Scope scope = Scope::row;
+  static constexpr bool rows_alone = true;
   static constexpr int reduced_rank = 0;
 
   static constexpr Pass gather_pass(const double*) { return {false, false, false, false, false, true}; }

@@ -58,6 +58,7 @@ struct nero {
   enum Sum { grad_sq, grad_sum, param_sq, param_sum, grad_param, second_moment };
   static constexpr int sum_count = 6;
   static constexpr Scope scope = Scope::row;
+  static constexpr bool rows_alone = true;
   static constexpr int reduced_rank = 2;
 
   static constexpr Pass gather_pass(const double*) { return {true, true, false, false, false}; }

@@ -67,6 +67,7 @@ public sealed class DisposalTests
         Assert.Throws<ObjectDisposedException>(() => optimizer.Save("never-written"));
         Assert.Throws<ObjectDisposedException>(() => optimizer.Load("never-read"));
         Assert.Throws<ObjectDisposedException>(() => optimizer.BytesPerStep);
+        Assert.Throws<ObjectDisposedException>(() => optimizer.LaunchesPerStep);
         Assert.Throws<ObjectDisposedException>(() => group.LearningRate = 0.5);
 
         var tensor = Tensor.Allocate(model.Engine, DType.Float32, 2);

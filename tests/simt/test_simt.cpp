@@ -389,13 +389,16 @@ TEST_F(Simt, RefusesLaunchesTheDeviceCannotTake) {
   EXPECT_EQ(refused(1, 1025, 0), cudaErrorInvalidConfiguration);
   EXPECT_EQ(refused(1, dim3(1, 1, 65), 0), cudaErrorInvalidConfiguration);
   EXPECT_EQ(refused(dim3(1, 65536), 1, 0), cudaErrorInvalidConfiguration);
-  EXPECT_EQ(refused(1, 32, 48 * 1024 + 1), cudaErrorInvalidValue);
+  const auto refused_without_asking = [&](std::size_t shared) {
+    return simt::launch(
+        1, 32, shared, nullptr, [] {}, reinterpret_cast<const void*>(add_one));
+  };
+  EXPECT_EQ(refused_without_asking(48 * 1024 + 1), cudaErrorInvalidValue);
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
-  ASSERT_EQ(cudaFuncSetAttribute(add_one, cudaFuncAttributeMaxDynamicSharedMemorySize, 227 * 1024), cudaSuccess);
   EXPECT_EQ(refused(1, 32, 227 * 1024), cudaSuccess);
-  EXPECT_EQ(cudaFuncSetAttribute(add_one, cudaFuncAttributeMaxDynamicSharedMemorySize, 228 * 1024),
-            cudaErrorInvalidValue);
+  EXPECT_EQ(refused_without_asking(48 * 1024 + 1), cudaSuccess) << "the launch before asked for more";
+  EXPECT_EQ(refused(1, 32, 227 * 1024 + 1), cudaErrorInvalidValue);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
 }
 

@@ -59,6 +59,7 @@ internal static class RuleBenchmark
             settings.Tensors,
             settings.Shape.Length > 1 ? rule.Cost.Matrix : rule.Cost.Vector,
             (double)optimizer.BytesPerStep / settings.Elements,
+            optimizer.LaunchesPerStep,
             step,
             rate / 1e9,
             memory / 1e9,

@@ -141,7 +141,8 @@ internal static class BenchCommand
     private static void WriteTable(IAnsiConsole console, List<BenchResult> results)
     {
         var table = new Table().Border(TableBorder.Rounded).AddColumn("Rule");
-        foreach (string column in new[] { "Cost line", "Bytes/element", "Step", "GB/s", "Bandwidth GB/s", "Fraction" })
+        foreach (
+            string column in new[] { "Cost line", "Bytes/element", "Launches", "Step", "GB/s", "Bandwidth GB/s", "Fraction" })
         {
             table.AddColumn(new TableColumn(column).RightAligned());
         }
@@ -152,6 +153,7 @@ internal static class BenchCommand
                     result.Rule,
                     NumberText.Short(result.CostLine),
                     NumberText.Short(result.BytesPerElement),
+                    result.Launches == 0 ? "" : NumberText.Count(result.Launches),
                     NumberText.Duration(result.Seconds),
                     NumberText.Significant(result.GbPerS),
                     NumberText.Significant(result.BandwidthGbPerS),

@@ -30,6 +30,7 @@ class CpuExecutor : public Executor {
   GlobalFacts global_facts() override { return state_.facts; }
   std::vector<Moments> row_moments() override { return state_.moments; }
   RootCounts root_counts() override { return matrix_ != nullptr ? matrix_->root_counts() : RootCounts{}; }
+  QueuedWork queued_by_step() const override { return {}; }
 
  private:
   void prepare(int group, std::int64_t step, bool inputs_given);

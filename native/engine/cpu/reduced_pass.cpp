@@ -132,6 +132,7 @@ void ReducedPass::finish(StepState& state, std::int32_t index, const double* tot
   const Extent extent = extent_of_units(state, index);
   ScalarBytes room;
   const void* const scalars = state.scalars(index, true, room);
+  if (reduction.rows_alone) total = nullptr;  // so says the rule
   for (std::int64_t unit = 0; unit < tiled.units; ++unit) {
     const double* const sums = &units_[(tiled.first_unit + unit) * reduction.sum_count];
     reduction.finish[state.in_double](sums, total, scalars, extent, &factors_[(tiled.first_unit + unit) * max_factors]);

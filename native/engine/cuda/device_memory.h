@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/cuda/check.h"
+#include "engine/cuda/launch.h"
 
 namespace optim::cuda {
 
@@ -44,6 +45,7 @@ class DeviceArray {
   // Waits for the stream, since the source may be gone afterwards.
   void upload(const std::vector<T>& source, cudaStream_t stream) const {
     if (source.empty()) return;
+    ++queued.uploads;
     check(cudaMemcpyAsync(data_, source.data(), source.size() * sizeof(T), cudaMemcpyHostToDevice, stream),
           "cudaMemcpyAsync");
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
@@ -89,6 +91,7 @@ class StagedArray {
   void upload(const std::vector<T>& source, cudaStream_t stream) {
     if (source.empty()) return;
     check(cudaEventSynchronize(uploaded_.event), "cudaEventSynchronize");
+    ++queued.uploads;
     __builtin_memcpy(pinned_.data, source.data(), device_.bytes());
     check(cudaMemcpyAsync(device_.data(), pinned_.data, device_.bytes(), cudaMemcpyHostToDevice, stream),
           "cudaMemcpyAsync");

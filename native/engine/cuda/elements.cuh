@@ -16,6 +16,9 @@ struct Raw {
   std::uint32_t word[words];
 };
 
+// Where this thread's elements of a tile begin in it.
+__device__ __forceinline__ int chunk_begin() { return static_cast<int>(threadIdx.x) * chunk; }
+
 __device__ inline bool is_aligned(const void* address) {
   return (reinterpret_cast<std::uintptr_t>(address) & 15u) == 0;
 }
@@ -36,7 +39,7 @@ __device__ __forceinline__ void load(Raw<T>& raw, const Stream& stream, std::int
 #pragma unroll
     for (int i = 0; i < Raw<T>::words / 4; ++i) {
       if (i * 2 < width) {
-        const uint4 vector = reinterpret_cast<const uint4*>(address)[i];
+        const uint4 vector = __ldcg(reinterpret_cast<const uint4*>(address) + i);  // ld.global, kept out of L1
         raw.word[4 * i] = vector.x;
         raw.word[4 * i + 1] = vector.y;
         raw.word[4 * i + 2] = vector.z;
@@ -77,8 +80,8 @@ __device__ __forceinline__ void store(const Raw<T>& raw, const Stream& stream, s
 #pragma unroll
     for (int i = 0; i < Raw<T>::words / 4; ++i) {
       if (i * 2 < width) {
-        reinterpret_cast<uint4*>(address)[i] =
-            make_uint4(raw.word[4 * i], raw.word[4 * i + 1], raw.word[4 * i + 2], raw.word[4 * i + 3]);
+        __stcg(reinterpret_cast<uint4*>(address) + i,
+               make_uint4(raw.word[4 * i], raw.word[4 * i + 1], raw.word[4 * i + 2], raw.word[4 * i + 3]));
       }
     }
   } else if (sizeof(T) == 8) {

@@ -1,6 +1,5 @@
 #include "engine/cuda/executor.h"
 
-#include "engine/cuda/begin.cuh"
 #include "engine/cuda/control.h"
 
 namespace optim::cuda {
@@ -20,13 +19,16 @@ const CudaRule& kernels_of(int rule) {
   return *rules[rule];
 }
 
-DeviceTiling update_tiling(const Plan& plan, const Device& device) {
-  Tiling tiling(tile_length);
-  for (const PlanTensor& tensor : plan.tensors()) tiling.add(tensor.param.extent, false, !plan.reduces(tensor));
-  return DeviceTiling(tiling, device.stream);
+QueuedWork sum(const QueuedWork& a, const QueuedWork& b) { return {a.launches + b.launches, a.uploads + b.uploads}; }
+
+QueuedWork queued_since(const QueuedWork& before) {
+  return {queued.launches - before.launches, queued.uploads - before.uploads};
 }
 
 Stream stream_of(const ElementBuffer& buffer) { return {buffer.data, buffer.dtype}; }
+
+// What is summed over a tensor by the passes of a step; null: nothing.
+const Reduction* sums_of(const RuleInfo& rule) { return rule.measure != nullptr ? rule.measure : rule.reduction; }
 
 Stream stream_of(const Slot* slot) {
   return slot == nullptr ? Stream{nullptr, DType::f32} : Stream{slot->data, slot->layout.dtype};
@@ -50,23 +52,19 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       groups_(static_cast<std::int64_t>(plan.hypers().size())),
       state_(1),
       first_step_(static_cast<std::int64_t>(plan.tensors().size())),
-      update_tiling_(update_tiling(plan, device)),
+      pass_(plan, sums_of(plan.rule()), factors_size(kernels_.reduction), device,
+            [&](const PlanTensor& tensor) {
+              const bool sums = plan.reduces(tensor) || plan.rule().measure != nullptr;
+              return sums ? TilePass::Part::reduced : TilePass::Part::whole;
+            }),
       prelude_(plan) {
   groups_.clear(device.stream);
   state_.clear(device.stream);
   first_step_.clear(device.stream);
-  if (const Reduction* reduction = plan.rule().reduction) {
-    reduced_ = std::make_unique<ReducedPass>(plan, *reduction, kernels_.reduction, device,
-                                             [&](const PlanTensor& tensor) { return plan.reduces(tensor); });
-  }
   if (const Reduction* init = plan.rule().init) {
-    init_ = std::make_unique<ReducedPass>(plan, *init, kernels_.init, device, [&](const PlanTensor& tensor) {
-      return tensor.param.extent.rank >= init->reduced_rank;
+    init_ = std::make_unique<TilePass>(plan, init, factors_size(kernels_.init), device, [&](const PlanTensor& tensor) {
+      return tensor.param.extent.rank >= init->reduced_rank ? TilePass::Part::reduced : TilePass::Part::none;
     });
-  }
-  if (const Reduction* measure = plan.rule().measure) {
-    measured_ = std::make_unique<ReducedPass>(plan, *measure, kernels_.reduction, device,
-                                              [](const PlanTensor&) { return true; });
   }
   if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<Matrix>(plan, device, workspace_.back());
   for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
@@ -85,14 +83,17 @@ GroupSettings CudaExecutor::settings_of(int group) const {
   return settings;
 }
 
+void CudaExecutor::prepare() {
+  kernels_.prepare[precision_](device_.stream, groups_.data(), static_cast<std::int32_t>(groups_.count()));
+}
+
 void CudaExecutor::hypers_changed(int group) {
   const DeviceGuard guard(device_.index);
   prelude_.configure(device_, prelude_.measures());
-  if (plan_.needs_second_moment() && probes_.count() == 0) {
-    probes_ = DeviceArray<double>(update_tiling_.tiles() + (reduced_ != nullptr ? reduced_->tiles() : 0));
-  }
+  if (plan_.needs_second_moment()) pass_.make_room_for_probe(device_);
   if (matrix_ != nullptr) matrix_->program.rebind(plan_, device_.stream);
   set_group(device_, groups_.data() + group, settings_of(group));
+  prepare();
 }
 
 TensorEntry CudaExecutor::entry_of(std::size_t index) const {
@@ -107,6 +108,7 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   entry.slow_momentum = stream_of(tensor.find(slow_momentum_slot));
   entry.group = tensor.group;
   entry.present = tensor.present();
+  entry.reduced = plan_.reduces(tensor);
   entry.workspace = matrix_ != nullptr ? workspace_[index] : 0;
   entry.has_matrices = tensor.view.dimensions != 0;
   for (int i = 0; i < static_cast<int>(rule.slots.size()); ++i) {
@@ -121,86 +123,80 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
 
 void CudaExecutor::rebind() {
   const DeviceGuard guard(device_.index);
+  const QueuedWork before = queued;
   std::vector<TensorEntry> entries;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) entries.push_back(entry_of(i));
   tensors_.upload(entries, device_.stream);
   for (std::size_t i = 0; i < plan_.hypers().size() && !plan_.rule().inputs.empty(); ++i) {
     set_group(device_, groups_.data() + i, settings_of(static_cast<int>(i)));
   }
+  if (!plan_.rule().inputs.empty()) prepare();
   if (matrix_ != nullptr) matrix_->program.rebind(plan_, device_.stream);
+  rebound_ = sum(rebound_, queued_since(before));
 }
 
-StepTables CudaExecutor::tables(const float* grad_scale) const {
+StepTables CudaExecutor::tables(const StepInputs& inputs) const {
   StepTables t{};
   t.tensors = tensors_.device();
   t.groups = groups_.data();
   t.state = state_.data();
   t.first_step = first_step_.data();
-  t.grad_scale = grad_scale;
+  t.grad_scale = inputs.grad_scale;
+  t.found_inf = inputs.found_inf;
   t.storage = plan_.storage();
   t.settings = plan_.helpers();
   t.tensor_count = static_cast<std::int32_t>(plan_.tensors().size());
   t.group_count = static_cast<std::int32_t>(plan_.hypers().size());
+  t.measured = plan_.needs_moments() || inputs.overflow != nullptr;
   prelude_.describe(t);
   return t;
 }
 
-PassArguments CudaExecutor::pass(const StepTables& tables) const {
-  PassArguments a{};
-  a.step = tables;
-  a.tiling = update_tiling_.view();
-  if (matrix_ != nullptr) {
-    a.prepared = matrix_->prepared.data();
-    a.direction = matrix_->direction.data();
-    a.due = matrix_->due.data();
-  }
-  return a;
+// Each pass takes the tiles in the opposite order to the one before it, of which the last are in the L2 cache.
+void CudaExecutor::start(StartPass pass, PassArguments& arguments) const {
+  pass(pass_.over_tiles(device_), arguments);
+  arguments.reversed = !arguments.reversed;
 }
-
-LaunchOn CudaExecutor::over_tiles() const { return {device_.stream, device_.blocks(update_tiling_.tiles())}; }
 
 void CudaExecutor::step(const StepInputs& inputs) {
   const DeviceGuard guard(device_.index);
+  const QueuedWork before = queued;
   if (inputs.overflow != nullptr) prelude_.configure(device_, true);
-  const StepTables t = tables(inputs.grad_scale);
-  const bool measures = plan_.needs_moments() || inputs.overflow != nullptr;
-  if (measures) prelude_.measure(device_, t);
-
-  BeginArguments begin{};
-  begin.step = t;
-  begin.found_inf = inputs.found_inf;
-  begin.overflow = inputs.overflow;
-  begin.skip_nonfinite = inputs.skip_nonfinite || plan_.helpers().skip_nonfinite;
-  begin.spans = measures ? prelude_.spans() : nullptr;
-  begin.span_count = prelude_.span_count();
-  begin.advance = true;
-  kernels_.begin({device_.stream, 1}, begin);
-
-  prelude_.compose(device_, t);
-  if (plan_.needs_second_moment()) probe_second_moment(t);
-  if (matrix_ != nullptr) {
-    update_matrix(t);
-  } else if (update_tiling_.tiles() > 0) {
-    kernels_.update[precision_](over_tiles(), pass(t));
+  const StepTables t = tables(inputs);
+  PassArguments a = pass_.arguments(t);
+  if (t.measured) {
+    prelude_.measure(device_, t, inputs);
+    a.reversed = true;
   }
-  if (reduced_ != nullptr) reduced_->run(device_, t);
+  const StartPass first =
+      plan_.rule().reduction != nullptr ? kernels_.reduction.gather[precision_] : kernels_.update[precision_];
+  if (plan_.needs_second_moment()) {
+    a.probe = pass_.probe();
+    start(first, a);
+    a.probe = nullptr;
+  }
+  if (matrix_ != nullptr) {
+    update_matrix(a);
+  } else {
+    const bool applies = plan_.rule().reduction != nullptr && pass_.needs_second_pass();
+    a.advances = !applies;
+    start(first, a);
+    a.advances = true;
+    if (applies) start(kernels_.reduction.apply[precision_], a);
+  }
+  last_step_ = sum(rebound_, queued_since(before));
+  rebound_ = {};
 }
 
-void CudaExecutor::probe_second_moment(const StepTables& tables) {
-  PassArguments a = pass(tables);
-  a.probe = probes_.data();
-  if (update_tiling_.tiles() > 0) kernels_.update[precision_](over_tiles(), a);
-  if (reduced_ != nullptr) reduced_->probe(device_, tables, probes_.data() + update_tiling_.tiles());
-  prelude_.finish_decay(device_, tables, probes_);
-}
-
-void CudaExecutor::update_matrix(const StepTables& tables) {
-  PassArguments a = pass(tables);
-  kernels_.direct[precision_](over_tiles(), a);
-  kernels_.mark_due({device_.stream, 1}, a);
-  matrix_->program.enqueue(device_.stream, a.prepared, a.direction, a.due, &tables.state->skip);
-  if (measured_ != nullptr) a.reduced = measured_->sum(device_, a);
-  kernels_.update[precision_](over_tiles(), a);
+void CudaExecutor::update_matrix(PassArguments& a) {
+  a.prepared = matrix_->prepared.data();
+  a.direction = matrix_->direction.data();
+  a.due = matrix_->due.data();
+  start(kernels_.direct[precision_], a);
+  matrix_->program.enqueue(device_.stream, a.prepared, a.direction, a.due, &a.step.state->skips_program);
+  if (plan_.rule().measure != nullptr) start(kernels_.reduction.gather[precision_], a);
+  a.advances = true;
+  start(kernels_.update[precision_], a);
 }
 
 void CudaExecutor::fill(Fill& fill, bool before_rule) {
@@ -227,28 +223,28 @@ void CudaExecutor::fill(Fill& fill, bool before_rule) {
   fill.run(device_);
 }
 
+// With the scalars of the first step.
 void CudaExecutor::initialize_by_rule() {
-  StepTables t = tables(nullptr);
+  StepTables t = tables({});
   t.settings = HelperSettings{};
-  t.rows = nullptr;
+  t.mapped = t.by_row = t.measured = false;
   t.maps = nullptr;
-  t.by_row = false;
   t.initialize = true;
-  BeginArguments begin{};
-  begin.step = t;
-  kernels_.begin({device_.stream, 1}, begin);
-  init_->run(device_, t);
+  const PassArguments a = init_->arguments(t);
+  kernels_.init.gather[precision_](init_->over_tiles(device_), a);
+  kernels_.init.apply[precision_](init_->over_tiles(device_), a);
 }
 
 void CudaExecutor::init_states() {
   const DeviceGuard guard(device_.index);
   fill(rule_fill_, true);
-  if (init_ != nullptr) initialize_by_rule();
-  fill(helper_fill_, false);
   for (std::size_t i = 0; i < plan_.hypers().size(); ++i) {
-    set_step(device_, tables(nullptr), static_cast<int>(i), 0);
+    set_step(device_, tables({}), static_cast<int>(i), 0);
     set_input_steps(device_, groups_.data() + i, 0);
   }
+  prepare();
+  if (init_ != nullptr) initialize_by_rule();
+  fill(helper_fill_, false);
 }
 
 std::int64_t CudaExecutor::step_count(int group) {
@@ -258,7 +254,8 @@ std::int64_t CudaExecutor::step_count(int group) {
 
 void CudaExecutor::set_step_count(int group, std::int64_t step) {
   const DeviceGuard guard(device_.index);
-  set_step(device_, tables(nullptr), group, step);
+  set_step(device_, tables({}), group, step);
+  prepare();
 }
 
 std::int64_t CudaExecutor::input_step_count(int group) {
@@ -269,6 +266,7 @@ std::int64_t CudaExecutor::input_step_count(int group) {
 void CudaExecutor::set_input_step_count(int group, std::int64_t steps) {
   const DeviceGuard guard(device_.index);
   set_input_steps(device_, groups_.data() + group, steps);
+  prepare();
 }
 
 std::vector<std::int32_t> CudaExecutor::stepped() {

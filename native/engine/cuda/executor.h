@@ -7,8 +7,8 @@
 #include "engine/cuda/fill.h"
 #include "engine/cuda/matrix_program.h"
 #include "engine/cuda/prelude.h"
-#include "engine/cuda/reduced_pass.h"
 #include "engine/cuda/rule_table.h"
+#include "engine/cuda/tile_pass.h"
 #include "engine/engine.h"
 
 namespace optim::cuda {
@@ -30,6 +30,7 @@ class CudaExecutor : public Executor {
   GlobalFacts global_facts() override;
   std::vector<Moments> row_moments() override;
   RootCounts root_counts() override;
+  QueuedWork queued_by_step() const override { return last_step_; }
 
  private:
   // Of a matrix rule: its program, and what the passes hand it.
@@ -43,11 +44,11 @@ class CudaExecutor : public Executor {
 
   GroupSettings settings_of(int group) const;
   TensorEntry entry_of(std::size_t tensor) const;
-  StepTables tables(const float* grad_scale) const;
-  PassArguments pass(const StepTables& tables) const;
-  LaunchOn over_tiles() const;
-  void probe_second_moment(const StepTables& tables);
-  void update_matrix(const StepTables& tables);
+  StepTables tables(const StepInputs& inputs) const;
+  std::size_t factors_size(const CudaReduction& reduction) const { return reduction.factors_size[precision_]; }
+  void prepare();  // the scalars of the next step, after a change of what they follow from
+  void start(StartPass pass, PassArguments& arguments) const;
+  void update_matrix(PassArguments& arguments);
   void initialize_by_rule();
   void fill(Fill& fill, bool before_rule);
 
@@ -60,12 +61,12 @@ class CudaExecutor : public Executor {
   DeviceArray<GroupEntry> groups_;
   DeviceArray<StepState> state_;
   DeviceArray<std::int64_t> first_step_;
-  DeviceTiling update_tiling_;  // tensors that the rule's update steps
+  TilePass pass_;
   Prelude prelude_;
-  std::unique_ptr<ReducedPass> reduced_, init_, measured_;
-  DeviceArray<double> probes_;  // by tile, of the update and of the reduced pass
+  std::unique_ptr<TilePass> init_;
   std::unique_ptr<Matrix> matrix_;
   Fill rule_fill_, helper_fill_;
+  QueuedWork rebound_, last_step_;  // what was queued
 };
 
 }  // namespace optim::cuda

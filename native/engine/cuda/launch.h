@@ -4,12 +4,13 @@
 
 #include <cuda_runtime.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+
+#include "engine/queued_work.h"
 
 // OPTIM_SHARED(name, type): a variable shared by the block, `OPTIM_SHARED(partial, moments<T>[32]);`
 // OPTIM_DYNAMIC_SHARED(name, type): a pointer to the bytes the launch asked for, aligned to 16.
@@ -29,8 +30,11 @@
 
 namespace optim::cuda {
 
-// Kernels started since the library was loaded; a step's count must not depend on the number of tensors.
-inline std::atomic<std::uint64_t> launches{0};
+// What the calling thread has asked of devices so far; a step's share must not depend on the number of tensors.
+inline thread_local QueuedWork queued;
+
+// A block gets more shared memory than this only after it has been asked for.
+constexpr std::size_t plain_shared_bytes = 32768;
 
 // Arguments are converted to the kernel's own parameter types before their addresses are taken. The result is that of
 // the launch; what goes wrong while the kernel runs is reported by a later call.
@@ -43,7 +47,13 @@ cudaError_t launch(cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid
   static_assert((std::is_trivially_copyable_v<std::remove_cv_t<Parameters>> && ...),
                 "parameters are copied bit by bit");
   values_type values(std::forward<Arguments>(arguments)...);
-  launches.fetch_add(1, std::memory_order_relaxed);
+  ++queued.launches;
+  if (shared_bytes > plain_shared_bytes) {
+    const cudaError_t error =
+        cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             static_cast<int>(shared_bytes));
+    if (error != cudaSuccess) return error;
+  }
 #if defined(OPTIM_SIMT)
   return simt::launch(
       grid, block, shared_bytes, stream, [=] { std::apply(kernel, values); }, reinterpret_cast<const void*>(kernel));

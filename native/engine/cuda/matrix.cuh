@@ -1,36 +1,53 @@
 // The passes of a matrix rule before and after its program, but for the last, which is update.
 #pragma once
 
-#include "engine/cuda/reduced.cuh"
+#include "engine/cuda/sums.cuh"
+#include "engine/cuda/update.cuh"
 
 namespace optim::cuda {
+
+// Tells the program which of its stages run for each tensor, and whether the step is skipped. By the blocks together.
+template <class Rule>
+__device__ void mark_due(const PassArguments& arguments, bool skips) {
+  const StepTables& step = arguments.step;
+  if (blockIdx.x == 0 && threadIdx.x == 0) step.state->skips_program = skips ? 1 : 0;
+  if (skips) return;
+  const int stride = static_cast<int>(gridDim.x * blockDim.x);
+#pragma unroll 1
+  for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < step.tensor_count; i += stride) {
+    const GroupEntry& group = step.groups[step.tensors[i].group];
+    arguments.due[i] = Rule::due(hypers_of<Rule>(group), step_number(group), is_first_step(step, i, group));
+  }
+}
 
 // First pass of a matrix rule: the prepared gradient and the direction, for its program.
 template <class Rule, class T>
 __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) direct(PassArguments arguments) {
   const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
+  const bool skips = is_skipped(step);
+  mark_due<Rule>(arguments, skips);
+  if (skips) return;
+  const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  int turn = 0;
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
-    const Tile tile = arguments.tiling.tiles[i];
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
+  Opener<Rule, T> opener(kept.step, true, contexts, rows);
+  for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
+    const Tile tile = arguments.tiling.tiles[range.tile()];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     if (!takes_part(step, tensor)) continue;
     const Position at(tile);
+    opener.open_maps(tile);
     Raw<T> raw_p, raw_g;
     StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
     load(raw_p, tensor.param, at.first, at.count);
     load(raw_g, tensor.grad, at.first, at.count);
     state.fetch(tensor, at, everything());
-    TileContext<Rule, T>& context = contexts[turn];
-    turn ^= 1;
-    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
-    __syncthreads();
+    const TileContext<Rule, T>& context = opener.open(tile);
     T p[chunk], g[chunk], direction[chunk];
     widen(raw_p, tensor.param.dtype, p);
     widen(raw_g, tensor.grad.dtype, g);
     state.open(tensor);
-    prepare_elements(step, tile.tensor, at, context.map, p, g);
+    opener.map(at, p, g);
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
       StateOf<Rule, T> s;
@@ -44,35 +61,23 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) direct(Pass
   }
 }
 
-// Which stages of a matrix rule's program run for each tensor.
-template <class Rule>
-__global__ void __launch_bounds__(block_threads) mark_due(PassArguments arguments) {
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  const int stride = static_cast<int>(gridDim.x * blockDim.x);
-  for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < step.tensor_count; i += stride) {
-    const GroupEntry& group = step.groups[step.tensors[i].group];
-    const bool first_step = step.first_step[i] == group.step;
-    arguments.due[i] = Rule::due(hypers_of<Rule>(group), static_cast<double>(group.step), first_step);
-  }
-}
-
-// One partial sum a tile of what a matrix rule measures between its program and its update.
+// The sums over each tensor of what a matrix rule measures between its program and its update.
 template <class Rule, class T>
 __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) measure(PassArguments arguments) {
   using V = RuleSums<Rule>;
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
+  const PassArguments& kept = keep(arguments);
   OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  V* const partials = reinterpret_cast<V*>(arguments.reduced.partials);
-  int turn = 0;
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
+  Opener<Rule, T> opener(kept.step, true, contexts, rows);
+  const SumMerging<Rule> merging{arguments};
+  Cascade<SumMerging<Rule>, PassArguments> cascade(kept, false);
+  for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
+    const std::int64_t i = range.tile();
     const Tile tile = arguments.tiling.tiles[i];
     const TensorEntry& tensor = step.tensors[tile.tensor];
-    if (!takes_part(step, tensor)) {
-      if (threadIdx.x == 0) partials[tile.partial] = V{};
-      continue;
-    }
+    if (!takes_part(step, tensor)) continue;
     const Position at(tile);
     const Stream directions = workspace_of<T>(arguments.direction, tensor);
     const Stream gradients = workspace_of<T>(arguments.prepared, tensor);
@@ -81,10 +86,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) measure(Pas
     load(raw_u, directions, at.first, at.count);
     load(raw_g, gradients, at.first, at.count);
     state.fetch(tensor, at, everything());
-    TileContext<Rule, T>& context = contexts[turn];
-    turn ^= 1;
-    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
-    __syncthreads();
+    const TileContext<Rule, T>& context = opener.open(tile);
     T u[chunk], g[chunk];
     widen(raw_u, directions.dtype, u);
     widen(raw_g, gradients.dtype, g);
@@ -98,8 +100,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) measure(Pas
       add_terms<Rule, T>(Rule::measure(u[j], g[j], static_cast<const StateOf<Rule, T>&>(s), context.scalars), sums);
     }
     sums = merge_block(sums);
-    if (threadIdx.x == 0) partials[tile.partial] = sums;
+    if (threadIdx.x == 0) merging.values()[i] = sums;
+    cascade.add(i);
   }
+  cascade.finish();
 }
 
 }  // namespace optim::cuda

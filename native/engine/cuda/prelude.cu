@@ -2,114 +2,77 @@
 
 #include "engine/cuda/check.h"
 #include "engine/cuda/launch.h"
-#include "engine/cuda/stages.cuh"
+#include "engine/cuda/measure.cuh"
 
 namespace optim::cuda {
-namespace {
-
-template <class... Parameters, class... Arguments>
-void start(const Device& device, std::int64_t pieces, void (*kernel)(Parameters...), std::size_t shared_bytes,
-           const char* what, const Arguments&... arguments) {
-  if (pieces == 0) return;
-  check(launch(device.stream, kernel, dim3(device.blocks(pieces)), dim3(block_threads), shared_bytes, arguments...),
-        what);
-}
-
-constexpr std::int64_t warps_in(std::int64_t items) { return (items + block_warps - 1) / block_warps; }
-
-}  // namespace
 
 void Prelude::configure(const Device& device, bool measures) {
-  measures = measures || plan_.needs_moments();
-  const bool maps = plan_.needs_moments() || plan_.needs_second_moment();
-  const bool by_row = plan_.maps_by_row();
-  if (measures == measures_ && maps == maps_ && by_row == by_row_) return;
+  const Wants wants{measures || plan_.needs_moments(), plan_.needs_mapped_moments(), plan_.maps_by_row()};
+  if (wants == now_) return;
   Tiling tiling(tile_length);
   DeviceTiling device_tiling;
-  if (measures || maps) {
-    for (const PlanTensor& tensor : plan_.tensors()) tiling.add(tensor.param.extent, by_row, true);
+  DeviceCascade cascade;
+  if (wants.measures) {
+    for (const PlanTensor& tensor : plan_.tensors()) tiling.add(tensor.param.extent, wants.by_row, true);
     device_tiling = DeviceTiling(tiling, device.stream);
+    cascade = DeviceCascade(tiling, device.stream);
   }
-  DeviceArray<Moments> partials(measures ? tiling.partials : 0);
-  DeviceArray<Moments> units(measures ? tiling.units : 0);
-  DeviceArray<Moments> spans(measures ? device_tiling.spans() : 0);
-  DeviceArray<RowMap> rows(maps ? tiling.units : 0);
-  DeviceArray<TensorMap> tensor_maps(maps ? static_cast<std::int64_t>(tiling.tensors.size()) : 0);
+  DeviceArray<Moments> units(wants.measures ? tiling.units : 0);
+  DeviceArray<Moments> values(wants.measures ? cascade.values() : 0);
+  DeviceArray<Moments> mapped(wants.maps_tensors ? cascade.values() : 0);
+  DeviceArray<TensorMap> maps(wants.maps_tensors ? static_cast<std::int64_t>(tiling.tensors.size()) : 0);
   units.clear(device.stream);
+  values.clear(device.stream);  // tensors without elements count as zeros
+  mapped.clear(device.stream);
+  maps.clear(device.stream);
 
-  measures_ = measures;
-  maps_ = maps;
-  by_row_ = by_row;
+  now_ = wants;
   host_tiling_ = std::move(tiling);
   tiling_ = std::move(device_tiling);
-  partials_ = std::move(partials);
+  cascade_ = std::move(cascade);
   units_ = std::move(units);
-  spans_ = std::move(spans);
-  rows_ = std::move(rows);
-  tensor_maps_ = std::move(tensor_maps);
+  values_ = std::move(values);
+  mapped_ = std::move(mapped);
+  maps_ = std::move(maps);
 }
 
 void Prelude::describe(StepTables& tables) const {
-  tables.rows = maps_ ? rows_.data() : nullptr;
-  tables.row_units = tiling_.view().tensors;
-  tables.maps = plan_.needs_moments() ? tensor_maps_.data() : nullptr;
-  tables.by_row = by_row_;
+  const bool measured = plan_.needs_moments();
+  tables.moments = measured ? units_.data() : nullptr;
+  tables.moment_units = tiling_.view().tensors;
+  tables.maps = now_.maps_tensors ? maps_.data() : nullptr;
+  tables.mapped = measured || plan_.needs_second_moment();
+  tables.by_row = tables.mapped && plan_.maps_by_row();
 }
 
-StageArguments Prelude::arguments(const StepTables& tables) const {
+void Prelude::measure(const Device& device, const StepTables& tables, const StepInputs& inputs) const {
+  if (tiling_.tiles() == 0) return;
   StageArguments a{};
   a.step = tables;
   a.tiling = tiling_.view();
-  a.partials = partials_.data();
+  a.cascade = cascade_.view();
   a.units = units_.data();
-  a.spans = spans_.data();
+  a.values = values_.data();
+  a.mapped = mapped_.data();
+  a.overflow = inputs.overflow;
   a.adanorm_slot = plan_.rule().adanorm_slot;
   a.with_params = plan_.needs_param_moments();
-  return a;
-}
-
-void Prelude::measure(const Device& device, const StepTables& tables) const {
-  const StageArguments a = arguments(tables);
+  a.skips = inputs.skip_nonfinite || plan_.helpers().skip_nonfinite;
+  a.maps_tensors = now_.maps_tensors;
+  a.maps_at_once = now_.maps_tensors && plan_.helpers().clip_norm == 0;
   const std::size_t runs = a.tiling.grouped ? 2 * block_threads * sizeof(Moments) : 0;
-  start(device, tiling_.tiles(), plan_.in_double() ? &cuda::measure<double> : &cuda::measure<float>, runs, "measure",
-        a);
-  if (a.tiling.split) {
-    start(device, warps_in(tiling_.tiles()), &fold<Moments>, 0, "fold", static_cast<const StepState*>(nullptr),
-          a.tiling, a.partials);
-  }
-  start(device, tiling_.spans(), &sum_units, 0, "sum_units", a);
-}
-
-void Prelude::compose(const Device& device, const StepTables& tables) const {
-  if (!maps_) return;
-  const StageArguments a = arguments(tables);
-  const bool measured = plan_.needs_moments();
-  if (measured) {
-    start(device, tiling_.spans(), &map_units, 0, "map_units", a);
-    start(device, warps_in(tiling_.tensors()), &map_tensors, 0, "map_tensors", a);
-    start(device, 1, &map_all, 0, "map_all", a);
-  }
-  start(device, tiling_.spans(), &finish_maps, 0, "finish_maps", a, measured);
-}
-
-void Prelude::finish_decay(const Device& device, const StepTables& tables, const DeviceArray<double>& probes) const {
-  StageArguments a = arguments(tables);
-  a.probes = probes.data();
-  a.probe_count = probes.count();
-  for (const PlanTensor& tensor : plan_.tensors()) {
-    if (tensor.present()) a.element_count += static_cast<double>(tensor.param.extent.count);
-  }
-  start(device, 1, &total_second_moment, 0, "total_second_moment", a);
-  start(device, tiling_.spans(), &cuda::finish_decay, 0, "finish_decay", a);
+  check(launch(device.stream, plan_.in_double() ? &cuda::measure<double> : &cuda::measure<float>,
+               dim3(device.blocks(tiling_.tiles())), dim3(block_threads), runs, a),
+        "measure");
 }
 
 std::vector<Moments> Prelude::row_moments(const Device& device) const {
   const std::vector<Moments> all = units_.download(device.stream);
   std::vector<Moments> present;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) {
-    const TiledTensor& tensor = host_tiling_.tensors[i];
-    if (!measures_ || !plan_.tensors()[i].present()) continue;
-    present.insert(present.end(), all.begin() + tensor.first_unit, all.begin() + tensor.first_unit + tensor.units);
+    const TiledTensor* const tensor = now_.measures ? &host_tiling_.tensors[i] : nullptr;
+    if (tensor == nullptr || !plan_.tensors()[i].present()) continue;
+    present.insert(present.end(), all.begin() + tensor->first_unit, all.begin() + tensor->first_unit + tensor->units);
   }
   return present;
 }

@@ -1,10 +1,11 @@
-// Merging in a fixed order, whatever the grid: thread by thread within a warp, warp by warp within a block, then
-// partial results of tiles over units, spans and tensors. A merged value V is a plain struct of doubles with merge().
+// Merging in a fixed order, whatever the grid: thread by thread within a warp, warp by warp within a block. A merged
+// value V is a plain struct of doubles with merge().
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include "core/rule.h"
+#include "engine/cuda/elements.cuh"
 #include "engine/cuda/launch.h"
 #include "engine/cuda/tables.h"
 
@@ -62,6 +63,7 @@ __device__ __forceinline__ V merge_block(const V& value) {
   if (thread % warp_threads == 0) warps[thread / warp_threads] = merged;
   __syncthreads();
   if (thread == 0) {
+#pragma unroll 1
     for (int i = 1; i < block_warps; ++i) merged.merge(warps[i]);
   }
   __syncthreads();
@@ -73,45 +75,9 @@ template <class V>
 __device__ __forceinline__ V merge_strided(const V* items, std::int64_t first, std::int64_t count,
                                            std::int64_t stride) {
   V value{};
+#pragma unroll 1
   for (std::int64_t i = first; i < count; i += stride) value.merge(items[i]);
   return value;
-}
-
-// First of two steps from the partial results of the tiles to those of units: each warp merges up to fold_width pieces
-// of one unit into the first of them.
-template <class V>
-__global__ void __launch_bounds__(block_threads) fold(const StepState* state, TilingView tiling, V* partials) {
-  if (state != nullptr && state->skip != 0) return;
-  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * block_warps;
-  const int lane = static_cast<int>(threadIdx.x) % warp_threads;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * block_warps + threadIdx.x / warp_threads;
-       i < tiling.tile_count; i += warps) {
-    const Tile tile = tiling.tiles[i];
-    const TiledTensor tensor = tiling.tensors[tile.tensor];
-    const std::int64_t piece = (tile.partial - tensor.first_partial) % tensor.partials_per_unit;
-    const std::int64_t left = tensor.partials_per_unit - piece;
-    if (piece % fold_width != 0 || left == 1) continue;
-    const std::int64_t count = left < fold_width ? left : fold_width;
-    const V merged = merge_warp(merge_strided(partials + tile.partial, lane, count, std::int64_t{warp_threads}));
-    __syncwarp();
-    if (lane == 0) partials[tile.partial] = merged;
-  }
-}
-
-// Second step, by one thread.
-template <class V>
-__device__ __forceinline__ V unit_value(const V* partials, const TiledTensor& tensor, std::int64_t unit) {
-  const V* const first = partials + tensor.first_partial + unit * tensor.partials_per_unit;
-  return merge_strided(first, std::int64_t{0}, tensor.partials_per_unit, fold_width);
-}
-
-// The value of a tensor from those of its spans, in lane 0 of a warp.
-template <class V>
-__device__ __forceinline__ V tensor_value(const V* spans, const TilingView& tiling, std::int64_t tensor) {
-  const std::int64_t first = tiling.first_span[tensor];
-  const int lane = static_cast<int>(threadIdx.x) % warp_threads;
-  return merge_warp(
-      merge_strided(spans + first, lane, tiling.first_span[tensor + 1] - first, std::int64_t{warp_threads}));
 }
 
 // Splits a tile of several whole units among the threads' chunks: each thread hands over the runs of elements that
@@ -122,8 +88,6 @@ class UnitRuns {
   // tile and output as for the tile: output[u] is for its u-th unit.
   __device__ UnitRuns(const Tile& tile, std::int64_t unit_length, V* output)
       : length_(static_cast<int>(unit_length)), units_(tile.count / length_), output_(output) {}
-
-  __device__ static int begin() { return static_cast<int>(threadIdx.x) * chunk; }
 
   // The end of the unit that element `at` of the tile is in.
   __device__ int unit_end(int at) const { return (at / length_ + 1) * length_; }
@@ -153,6 +117,7 @@ class UnitRuns {
       const int last = ((unit + 1) * length_ - 1) / chunk;
       if (first == last) continue;  // handed over complete
       V value{};
+#pragma unroll 1
       for (int i = first + lane; i <= last; i += lanes) value.merge(i == first ? tails[i] : heads[i]);
       if (by_warp) value = merge_warp(value);
       if (lane == 0) output_[unit] = value;

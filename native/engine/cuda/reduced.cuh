@@ -1,275 +1,298 @@
-// The two passes of a reduced rule over the elements (or of the initialization of any rule), and what finishes the sums
-// between them.
+// The two passes of a reduced rule over the elements (or of the initialization of any rule). The first also steps the
+// tensors that the rule does not reduce.
 #pragma once
 
+#include "engine/cuda/sums.cuh"
 #include "engine/cuda/update.cuh"
 
 namespace optim::cuda {
 
+// Shared memory of a gather for the runs of tiles of several units; rows follow.
 template <class Rule>
-using RuleSums = Sums<Rule::sum_count>;
-
-template <class Rule, class T>
-__device__ __forceinline__ void add_terms(const Terms<Rule::sum_count>& terms, RuleSums<Rule>& sums) {
-#pragma unroll
-  for (int k = 0; k < Rule::sum_count; ++k) sums.value[k] += static_cast<double>(terms.value[k]);
+__host__ __device__ constexpr std::size_t runs_bytes(bool grouped) {
+  return grouped ? 2 * block_threads * sizeof(RuleSums<Rule>) : 0;
 }
 
-// Zeros where a tensor takes no part.
-template <class V>
-__device__ inline void clear_partials(const Tile& tile, const TiledTensor& tensor, V* partials) {
-  const std::int64_t units = tensor.partials_per_unit > 1 ? 1 : tile.count / tensor.unit_length;
-  for (std::int64_t u = threadIdx.x; u < units; u += block_threads) partials[tile.partial + u] = V{};
+// Whether all that is summed with the elements of a tile is in the tile; its block then makes both passes.
+template <class Rule, bool Initializes>
+__device__ __forceinline__ bool stands_alone(const Tile& tile, const TiledTensor& tiled) {
+  if constexpr (Initializes || scope_of<Rule>() == Scope::all) return false;
+  return tiled.partials_per_unit == 1 && (rows_alone<Rule> || tile.count == tiled.units * tiled.unit_length);
 }
 
-template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(PassArguments arguments) {
-  using V = RuleSums<Rule>;
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  OPTIM_DYNAMIC_SHARED(runs_memory, V);  // 2 * block_threads of them, where the tiling has tiles of several units
-  V* const heads = runs_memory;
-  V* const tails = runs_memory + block_threads;
-  V* const partials = reinterpret_cast<V*>(arguments.reduced.partials);
-  int turn = 0;
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
-    const Tile tile = arguments.tiling.tiles[i];
-    const TiledTensor& tiled = arguments.tiling.tensors[tile.tensor];
-    const TensorEntry& tensor = step.tensors[tile.tensor];
-    if (!takes_part(step, tensor)) {
-      if (arguments.probe == nullptr) {
-        clear_partials(tile, tiled, partials);
-      } else if (threadIdx.x == 0) {
-        arguments.probe[i] = 0;
-      }
-      continue;
-    }
-    const Position at(tile);
-    const Pass pass = step.groups[tensor.group].settings.gather_pass;
-    Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-    load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
-    load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
-    state.fetch(tensor, at, pass);
-    TileContext<Rule, T>& context = contexts[turn];
-    turn ^= 1;
-    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
-    __syncthreads();
-    const ScalarsOf<Rule, T> scalars = context.scalars;
-    T p[chunk], g[chunk];
-    widen(raw_p, tensor.param.dtype, p);
-    widen(raw_g, tensor.grad.dtype, g);
-    state.open(tensor);
-    prepare_elements(step, tile.tensor, at, context.map, p, g);
+// What a gather merges: sums of the rule, or those of a probe.
+template <class Rule>
+struct GatherMerging {
+  const PassArguments& arguments;
 
-    const bool single = tiled.unit_length >= tile.count;
-    const UnitRuns<V> runs(tile, single ? tile.count : tiled.unit_length, partials + tile.partial);
-    V sums{};
-    int run = runs.begin();  // where the run of elements in sums began
-    int end = runs.unit_end(run);
-#pragma unroll
-    for (int j = 0; j < chunk; ++j) {
-      if (j >= at.count) continue;
-      StateOf<Rule, T> s;
-      state.get(j, s);
-      add_terms<Rule, T>(Rule::gather(p[j], g[j], s, scalars), sums);
-      state.put(j, s);
-      const int next = runs.begin() + j + 1;
-      if (!single && (next == end || j + 1 == at.count)) {
-        if (arguments.probe == nullptr) runs.hand_over(run, next, sums, heads, tails);
-        sums = V{};
-        run = next;
-        end = runs.unit_end(next);
-      }
-    }
-    if (arguments.probe != nullptr) {
-      store_probe<Rule, T>(state, at, arguments.probe + i);
-      continue;
-    }
-    if (single) {
-      sums = merge_block(sums);
-      if (threadIdx.x == 0) partials[tile.partial] = sums;
+  __device__ void merge(const Node& node, std::int32_t index) const {
+    if (is_probe<Rule>(arguments)) {
+      ProbeMerging{arguments}.merge(node, index);
     } else {
-      runs.combine(heads, tails);
+      SumMerging<Rule>{arguments}.merge(node, index);
     }
-    if (pass.writes_state) state.write(tensor, at);
   }
-}
-
-// The extent that a rule sees beside its sums: rows are its units where it says how long they are.
-template <class Rule>
-__device__ inline Extent extent_of_units(const TensorEntry& tensor, const TiledTensor& tiled) {
-  Extent extent = tensor.extent;
-  if constexpr (has_unit_length<Rule>) extent.row_length = tiled.unit_length;
-  return extent;
-}
-
-// One block for each span, one thread for each unit: its sums, and the slots that have one value per row.
-template <class Rule>
-__global__ void __launch_bounds__(block_threads) close_units(PassArguments arguments) {
-  using V = RuleSums<Rule>;
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  const V* const partials = reinterpret_cast<const V*>(arguments.reduced.partials);
-  OPTIM_SHARED(scalars, ScalarsOf<Rule, double>);
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.span_count; i += gridDim.x) {
-    const Span span = arguments.tiling.spans[i];
-    const TensorEntry& tensor = step.tensors[span.tensor];
-    const TiledTensor& tiled = arguments.tiling.tensors[span.tensor];
-    const int thread = static_cast<int>(threadIdx.x);
-    const bool closes = has_close_row<Rule> && takes_part(step, tensor);
-    if (closes && thread == 0) specialized_scalars<Rule, double>(step, span.tensor, scalars);
-    __syncthreads();
-    V sums{};
-    if (thread < span.count) {
-      const std::int64_t unit = span.unit + thread;
-      sums = unit_value(partials, tiled, unit);
-      if constexpr (has_close_row<Rule>) {
-        if (closes) {
-          StateOf<Rule, double> slots{};
-          load_unit_slots<Rule>(tensor, unit, slots);
-          Rule::close_row(sums.value, slots, static_cast<const ScalarsOf<Rule, double>&>(scalars),
-                          extent_of_units<Rule>(tensor, tiled));
-          store_unit_slots<Rule>(tensor, unit, true, slots);
-        }
-      }
-      reinterpret_cast<V*>(arguments.reduced.units)[tiled.first_unit + unit] = sums;
+  __device__ void merge_all() const {
+    if (is_probe<Rule>(arguments)) {
+      ProbeMerging{arguments}.merge_all();
+    } else {
+      SumMerging<Rule>{arguments}.merge_all();
     }
-    sums = merge_block(sums);
-    if (thread == 0) reinterpret_cast<V*>(arguments.reduced.spans)[i] = sums;
   }
-}
-
-// One warp for each tensor.
-template <class Rule>
-__global__ void __launch_bounds__(block_threads) close_tensors(PassArguments arguments) {
-  using V = RuleSums<Rule>;
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  const V* const spans = reinterpret_cast<const V*>(arguments.reduced.spans);
-  const int first = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / warp_threads);
-  const int warps = static_cast<int>(gridDim.x) * block_warps;
-  for (int i = first; i < step.tensor_count; i += warps) {
-    if (arguments.tiling.tensors[i].units == 0) continue;
-    V sums = tensor_value(spans, arguments.tiling, i);
-    if (threadIdx.x % warp_threads != 0) continue;
-    if constexpr (has_close_tensor<Rule>) {
-      const TensorEntry& tensor = step.tensors[i];
-      if (takes_part(step, tensor)) {
-        ScalarsOf<Rule, double> scalars;
-        specialized_scalars<Rule, double>(step, i, scalars);
-        StateOf<Rule, double> slots{};
-        load_unit_slots<Rule>(tensor, 0, slots);
-        Rule::close_tensor(sums.value, slots, static_cast<const ScalarsOf<Rule, double>&>(scalars), tensor.extent);
-        store_unit_slots<Rule>(tensor, 0, false, slots);
-      }
+  __device__ __forceinline__ void leave_out(std::int32_t tensor) const {
+    if (is_probe<Rule>(arguments)) {
+      ProbeMerging{arguments}.leave_out(tensor);
+    } else {
+      SumMerging<Rule>{arguments}.leave_out(tensor);
     }
-    reinterpret_cast<V*>(arguments.reduced.tensors)[i] = sums;
   }
-}
+};
 
-// One block.
-template <class Rule>
-__global__ void __launch_bounds__(block_threads) close_all(PassArguments arguments) {
-  using V = RuleSums<Rule>;
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  V sums{};
-  for (int i = static_cast<int>(threadIdx.x); i < step.tensor_count; i += block_threads) {
-    if (arguments.tiling.tensors[i].units > 0) sums.merge(reinterpret_cast<const V*>(arguments.reduced.tensors)[i]);
-  }
-  sums = merge_block(sums);
-  if (threadIdx.x == 0) *reinterpret_cast<V*>(arguments.reduced.all) = sums;
-}
-
-// The factors of every unit.
+// The factors of some units of a tensor. By all threads.
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads) finish(PassArguments arguments) {
-  using V = RuleSums<Rule>;
-  using Factors = typename Rule::template Factors<T>;
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
+__device__ __attribute__((noinline)) void store_factors(const PassArguments& arguments, std::int32_t index,
+                                                        std::int64_t first, int count,
+                                                        typename Rule::template Factors<T>* factors) {
   OPTIM_SHARED(scalars, ScalarsOf<Rule, double>);
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.span_count; i += gridDim.x) {
-    const Span span = arguments.tiling.spans[i];
-    const TensorEntry& tensor = step.tensors[span.tensor];
-    if (!takes_part(step, tensor)) continue;
-    const int thread = static_cast<int>(threadIdx.x);
-    if (thread == 0) specialized_scalars<Rule, double>(step, span.tensor, scalars);
-    __syncthreads();
-    if (thread < span.count) {
-      const std::int64_t unit = arguments.tiling.tensors[span.tensor].first_unit + span.unit + thread;
-      const V& row = reinterpret_cast<const V*>(arguments.reduced.units)[unit];
-      const V& whole = scope_of<Rule>() == Scope::all ? *reinterpret_cast<const V*>(arguments.reduced.all)
-                                                 : reinterpret_cast<const V*>(arguments.reduced.tensors)[span.tensor];
-      static_cast<Factors*>(arguments.reduced.factors)[unit] = Rule::template finish<T>(
-          row.value, whole.value, static_cast<const ScalarsOf<Rule, double>&>(scalars),
-          extent_of_units<Rule>(tensor, arguments.tiling.tensors[span.tensor]));
-    }
-    __syncthreads();
+  if (threadIdx.x == 0) specialized_scalars<Rule, double>(arguments.step, index, scalars);
+  __syncthreads();
+  const SumMerging<Rule> sums{arguments};
+  const Extent extent = extent_of_units<Rule>(arguments.step.tensors[index], arguments.tiling.tensors[index]);
+  const double* const whole = rows_alone<Rule> ? nullptr : sums.whole(index).value;
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
+    factors[i] = Rule::template finish<T>(sums.unit(index, first + i).value, whole,
+                                          static_cast<const ScalarsOf<Rule, double>&>(scalars), extent);
   }
 }
 
+// The factors of the units of a tile: of the only one in shared memory, of several in the array of all units.
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) apply(PassArguments arguments) {
+class TileFactors {
+ public:
   using Factors = typename Rule::template Factors<T>;
-  const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  int turn = 0;
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
-    const Tile tile = arguments.tiling.tiles[i];
-    const TiledTensor& tiled = arguments.tiling.tensors[tile.tensor];
-    const TensorEntry& tensor = step.tensors[tile.tensor];
-    if (!takes_part(step, tensor)) continue;
-    const Position at(tile);
-    Pass pass = step.groups[tensor.group].settings.apply_pass;
-    const bool pulls_back = step.settings.pullback != Pullback::none;
-    pass.reads_state = pass.reads_state || pulls_back;
-    Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-    load(raw_p, tensor.param, at.first, at.count);
-    load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
-    state.fetch(tensor, at, pass);
-    TileContext<Rule, T>& context = contexts[turn];
-    turn ^= 1;
-    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
-    __syncthreads();
-    const ScalarsOf<Rule, T> scalars = context.scalars;
-    T p[chunk], g[chunk];
-    widen(raw_p, tensor.param.dtype, p);
-    widen(raw_g, tensor.grad.dtype, g);
-    state.open(tensor);
-    prepare_elements(step, tile.tensor, at, context.map, p, g);
 
-    const std::int64_t unit = at.count > 0 ? at.first / tiled.unit_length : tile.unit;
-    const Factors* next = static_cast<const Factors*>(arguments.reduced.factors) + tiled.first_unit + unit;
+  // arguments: kept. shared: of the block.
+  __device__ TileFactors(const PassArguments& arguments, Factors& shared) : arguments_(arguments), shared_(shared) {}
+
+  // All threads.
+  __device__ __forceinline__ void open(const Tile& tile) {
+    const TiledTensor& tiled = arguments_.tiling.tensors[tile.tensor];
+    single_ = tiled.unit_length >= tile.count;
+    length_ = single_ ? 0 : static_cast<std::int32_t>(tiled.unit_length);
+    if (single_ && tile.tensor == tensor_ && tile.unit == unit_) return;
+    tensor_ = single_ ? tile.tensor : -1;
+    unit_ = tile.unit;
+    all_ = static_cast<Factors*>(arguments_.reduced.factors) + tiled.first_unit;
+    __syncthreads();  // nobody needs the factors of the tile before
+    store_factors<Rule, T>(arguments_, tile.tensor, tile.unit, single_ ? 1 : tile.count / length_,
+                           single_ ? &shared_ : all_ + tile.unit);
+    __syncthreads();
+  }
+
+  // body(j, factors) for this thread's elements.
+  template <class Body>
+  __device__ __forceinline__ void for_each(const Position& at, const Body& body) const {
+    if (at.count == 0) return;
+    const std::int64_t unit = single_ ? 0 : at.first / length_;
+    const Factors* next = single_ ? &shared_ : all_ + unit;
     Factors factors = *next;
-    std::int64_t left = (unit + 1) * tiled.unit_length - at.first;
+    int left = single_ ? chunk : static_cast<int>((unit + 1) * length_ - at.first);
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
       if (j >= at.count) continue;
       if (left == 0) {
         factors = *++next;
-        left = tiled.unit_length;
+        left = length_;
       }
       --left;
-      StateOf<Rule, T> s;
-      state.get(j, s);
-      Rule::apply(p[j], g[j], s, scalars, static_cast<const Factors&>(factors));
-      if constexpr (apply_writes_state<Rule>) state.put(j, s);
+      body(j, static_cast<const Factors&>(factors));
     }
-    if (context.looks_ahead) {
-      look_ahead<Rule, T>(step, tensor, at, p, state);
-      constexpr int moment = Traits<Rule>::first_moment;
-      if constexpr (moment >= 0 && !apply_writes_state<Rule>) {
-        if (pulls_back) store_values(state.value[moment], tensor.element[moment], at.first, at.count);
+  }
+
+ private:
+  const PassArguments& arguments_;
+  Factors& shared_;
+  Factors* all_ = nullptr;
+  std::int64_t unit_ = -1;
+  std::int32_t tensor_ = -1;  // with unit_: whose factors are in shared memory
+  std::int32_t length_ = 0;   // of one of several units
+  bool single_ = false;
+};
+
+// What apply has to load.
+template <class Rule>
+__device__ __forceinline__ Pass apply_loads(const StepTables& step, const TensorEntry& tensor) {
+  Pass pass = step.groups[tensor.group].settings.apply_pass;
+  pass.reads_param = true;
+  pass.reads_state = pass.reads_state || step.settings.pullback != Pullback::none;
+  return pass;
+}
+
+// The second pass over a tile, whose sums are known.
+template <class Rule, class T>
+__device__ __forceinline__ void apply_tile(const PassArguments& arguments, const Tile& tile, Opener<Rule, T>& opener,
+                                           TileFactors<Rule, T>& factors) {
+  const StepTables& step = arguments.step;
+  const TensorEntry& tensor = step.tensors[tile.tensor];
+  const Position at(tile);
+  const Pass pass = apply_loads<Rule>(step, tensor);
+  opener.open_maps(tile);
+  factors.open(tile);
+  Raw<T> raw_p, raw_g;
+  StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
+  load(raw_p, tensor.param, at.first, at.count);
+  load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
+  state.fetch(tensor, at, pass);
+  const TileContext<Rule, T>& context = opener.open(tile);
+  const ScalarsOf<Rule, T> scalars = context.scalars;
+  T p[chunk], g[chunk];
+  widen(raw_p, tensor.param.dtype, p);
+  widen(raw_g, tensor.grad.dtype, g);
+  state.open(tensor);
+  opener.map(at, p, g);
+  factors.for_each(at, [&](int j, const typename Rule::template Factors<T>& f) {
+    StateOf<Rule, T> s;
+    state.get(j, s);
+    Rule::apply(p[j], g[j], s, scalars, f);
+    if constexpr (apply_writes_state<Rule>) state.put(j, s);
+  });
+  if (context.looks_ahead) {
+    look_ahead<Rule, T>(step, tensor, at, p, state);
+    constexpr int moment = Traits<Rule>::first_moment;
+    if constexpr (moment >= 0 && !apply_writes_state<Rule>) {
+      if (step.settings.pullback != Pullback::none) {
+        store_values(state.value[moment], tensor.element[moment], at.first, at.count);
       }
     }
-    store_param(step, tile.tensor, at, p);
-    if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
   }
+  store_param(step, tensor, at, p);
+  if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
+}
+
+// Tile i. Where nothing outside of it is summed with its elements, both passes: the second reads what the first left in
+// the L2 cache.
+template <class Rule, class T, bool Initializes>
+__device__ __forceinline__ void gather_tile(const PassArguments& arguments, const PassArguments& kept, std::int64_t i,
+                                            const Tile& tile, Opener<Rule, T>& opener, TileFactors<Rule, T>& factors,
+                                            RuleSums<Rule>* heads) {
+  using V = RuleSums<Rule>;
+  const StepTables& step = arguments.step;
+  const TiledTensor& tiled = arguments.tiling.tensors[tile.tensor];
+  const TensorEntry& tensor = step.tensors[tile.tensor];
+  const Position at(tile);
+  const Pass pass = step.groups[tensor.group].settings.gather_pass;
+  const bool probes = is_probe<Rule>(arguments), alone = !probes && stands_alone<Rule, Initializes>(tile, tiled);
+  opener.open_maps(tile);
+  Raw<T> raw_p, raw_g;
+  StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
+  load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
+  load(raw_g, tensor.grad, at.first, pass.reads_grad ? at.count : 0);
+  state.fetch(tensor, at, pass);
+  const TileContext<Rule, T>& context = opener.open(tile);
+  const ScalarsOf<Rule, T> scalars = context.scalars;
+  T p[chunk], g[chunk];
+  widen(raw_p, tensor.param.dtype, p);
+  widen(raw_g, tensor.grad.dtype, g);
+  state.open(tensor);
+  opener.map(at, p, g);
+
+  const SumMerging<Rule> merging{arguments};
+  const bool single = tiled.unit_length >= tile.count;
+  const UnitRuns<V> runs(tile, single ? tile.count : tiled.unit_length, &merging.unit(tile.tensor, tile.unit));
+  V sums{};
+  int run = chunk_begin();  // where the run of elements in sums began
+  int end = runs.unit_end(run);
+#pragma unroll
+  for (int j = 0; j < chunk; ++j) {
+    if (j >= at.count) continue;
+    StateOf<Rule, T> s;
+    state.get(j, s);
+    add_terms<Rule, T>(Rule::gather(p[j], g[j], s, scalars), sums);
+    state.put(j, s);
+    const int next = chunk_begin() + j + 1;
+    if (!single && (next == end || j + 1 == at.count)) {
+      if (!probes) runs.hand_over(run, next, sums, heads, heads + block_threads);
+      sums = V{};
+      run = next;
+      end = runs.unit_end(next);
+    }
+  }
+  if (probes) {
+    store_probe<Rule, T>(state, at, i, arguments);
+    return;
+  }
+  if (pass.writes_state) state.write(tensor, at);
+  if (single) {
+    sums = merge_block(sums);
+    if (threadIdx.x == 0)
+      (tiled.partials_per_unit > 1 ? merging.values()[i] : merging.unit(tile.tensor, tile.unit)) = sums;
+  } else {
+    runs.combine(heads, heads + block_threads);
+  }
+  if (tiled.partials_per_unit > 1) return;
+  merging.close_tile(i, tile, single ? 1 : tile.count / tiled.unit_length);
+  if (!alone) return;
+  if constexpr (Initializes || scope_of<Rule>() == Scope::all) return;
+  if (!rows_alone<Rule>) ascend<GatherMerging<Rule>>(kept, tile.tensor, 1);
+  apply_tile<Rule, T>(arguments, tile, opener, factors);
+}
+
+// Initializes: Rule is the initialization of a rule, which makes both passes over all tensors that it has to do with.
+template <class Rule, class T, bool Initializes>
+__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(PassArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  constexpr bool updates = !Initializes && has_update<Rule>;  // the tensors that the rule does not reduce
+  const PassArguments& kept = keep(arguments);
+  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
+  OPTIM_DYNAMIC_SHARED(memory, unsigned char);
+  auto* const heads = reinterpret_cast<RuleSums<Rule>*>(memory);
+  auto* const rows = reinterpret_cast<RowMap*>(memory + runs_bytes<Rule>(arguments.tiling.grouped));
+  Opener<Rule, T> opener(kept.step, arguments.probe == nullptr, contexts, rows);
+  OPTIM_SHARED(shared_factors, typename Rule::template Factors<T>);
+  TileFactors<Rule, T> factors(kept, shared_factors);
+  const bool probes = is_probe<Rule>(arguments);
+  Cascade<GatherMerging<Rule>, PassArguments> cascade(kept, probes || scope_of<Rule>() == Scope::all);
+  for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
+    const std::int64_t i = range.tile();
+    const Tile tile = arguments.tiling.tiles[i];
+    const TensorEntry& tensor = step.tensors[tile.tensor];
+    const bool part = takes_part(step, tensor), sums = !updates || tensor.reduced;
+    if (part) mark_first_step(step, tile);
+    if (part && sums) gather_tile<Rule, T, Initializes>(arguments, kept, i, tile, opener, factors, heads);
+    if constexpr (updates) {
+      if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener);
+    }
+    if (!part || !(sums || probes)) {
+      cascade.leave_out(tile);
+    } else if (probes || !stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) {
+      cascade.add(i);
+    }
+  }
+  cascade.finish();
+  if (arguments.advances && !probes) advance<Rule, T>(kept.step);
+}
+
+template <class Rule, class T, bool Initializes>
+__global__ void __launch_bounds__(block_threads, stepping_blocks<Rule, T>) apply(PassArguments arguments) {
+  using Factors = typename Rule::template Factors<T>;
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  const PassArguments& kept = keep(arguments);
+  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
+  OPTIM_SHARED(shared_factors, Factors);
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
+  Opener<Rule, T> opener(kept.step, true, contexts, rows);
+  TileFactors<Rule, T> factors(kept, shared_factors);
+  for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
+    const Tile tile = arguments.tiling.tiles[range.tile()];
+    const TensorEntry& tensor = step.tensors[tile.tensor];
+    if (!takes_part(step, tensor) || !(step.initialize || tensor.reduced)) continue;
+    if (stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) continue;
+    apply_tile<Rule, T>(arguments, tile, opener, factors);
+  }
+  if (arguments.advances) advance<Rule, T>(kept.step);
 }
 
 }  // namespace optim::cuda

@@ -3,23 +3,23 @@
 #pragma once
 
 #include "core/rule.h"
-#include "engine/cuda/begin.cuh"
 #include "engine/cuda/check.h"
 #include "engine/cuda/matrix.cuh"
+#include "engine/cuda/reduced.cuh"
 #include "engine/cuda/rule_table.h"
 #include "engine/cuda/update.cuh"
 
 namespace optim::cuda {
 
-template <class Arguments>
-void start(const LaunchOn& on, void (*kernel)(Arguments), std::size_t shared_bytes, const Arguments& arguments,
-           const char* what) {
-  if (on.blocks == 0) return;
-  check(launch(on.stream, kernel, dim3(static_cast<unsigned>(on.blocks)), dim3(block_threads), shared_bytes, arguments),
+inline void start(const LaunchOn& on, void (*kernel)(PassArguments), std::size_t shared_bytes,
+                  const PassArguments& arguments, const char* what) {
+  const std::size_t rows = static_cast<std::size_t>(arguments.rows_per_tile) * sizeof(RowMap);
+  check(launch(on.stream, kernel, dim3(static_cast<unsigned>(on.blocks)), dim3(block_threads), shared_bytes + rows,
+               arguments),
         what);
 }
 
-template <class Rule, class T>
+template <class Rule, class T, bool Initializes = false>
 struct StartElements {
   static void update(const LaunchOn& on, const PassArguments& arguments) {
     start(on, &cuda::update<Rule, T>, 0, arguments, "update");
@@ -31,41 +31,20 @@ struct StartElements {
     start(on, &cuda::measure<Rule, T>, 0, arguments, "measure");
   }
   static void gather(const LaunchOn& on, const PassArguments& arguments) {
-    const std::size_t runs = arguments.tiling.grouped ? 2 * block_threads * sizeof(RuleSums<Rule>) : 0;
-    start(on, &cuda::gather<Rule, T>, runs, arguments, "gather");
-  }
-  static void finish(const LaunchOn& on, const PassArguments& arguments) {
-    start(on, &cuda::finish<Rule, T>, 0, arguments, "finish");
+    start(on, &cuda::gather<Rule, T, Initializes>, runs_bytes<Rule>(arguments.tiling.grouped), arguments, "gather");
   }
   static void apply(const LaunchOn& on, const PassArguments& arguments) {
-    start(on, &cuda::apply<Rule, T>, 0, arguments, "apply");
+    start(on, &cuda::apply<Rule, T, Initializes>, 0, arguments, "apply");
+  }
+  static void prepare(cudaStream_t stream, GroupEntry* groups, std::int32_t count) {
+    check(launch(stream, &cuda::prepare<Rule, T>, dim3(1), dim3(block_threads), 0, groups, count), "prepare");
   }
 };
 
-template <class Rule>
-struct StartSums {
-  static void fold(const LaunchOn& on, const PassArguments& arguments) {
-    using V = RuleSums<Rule>;
-    if (!arguments.tiling.split) return;
-    check(launch(on.stream, &cuda::fold<V>, dim3(static_cast<unsigned>(on.blocks)), dim3(block_threads), 0,
-                 arguments.step.state, arguments.tiling, reinterpret_cast<V*>(arguments.reduced.partials)),
-          "fold");
-  }
-  static void close_units(const LaunchOn& on, const PassArguments& arguments) {
-    start(on, &cuda::close_units<Rule>, 0, arguments, "close_units");
-  }
-  static void close_tensors(const LaunchOn& on, const PassArguments& arguments) {
-    start(on, &cuda::close_tensors<Rule>, 0, arguments, "close_tensors");
-  }
-  static void close_all(const LaunchOn& on, const PassArguments& arguments) {
-    start(on, &cuda::close_all<Rule>, 0, arguments, "close_all");
-  }
-};
-
-template <class Rule>
+template <class Rule, bool Initializes>
 constexpr CudaReduction cuda_reduction() {
-  using InFloat = StartElements<Rule, float>;
-  using InDouble = StartElements<Rule, double>;
+  using InFloat = StartElements<Rule, float, Initializes>;
+  using InDouble = StartElements<Rule, double, Initializes>;
   CudaReduction table{};
   if constexpr (has_measure<Rule>) {
     table.gather[0] = &InFloat::measure;
@@ -76,12 +55,6 @@ constexpr CudaReduction cuda_reduction() {
     table.apply[0] = &InFloat::apply;
     table.apply[1] = &InDouble::apply;
   }
-  table.finish[0] = &InFloat::finish;
-  table.finish[1] = &InDouble::finish;
-  table.fold = &StartSums<Rule>::fold;
-  table.close_units = &StartSums<Rule>::close_units;
-  table.close_tensors = &StartSums<Rule>::close_tensors;
-  if constexpr (scope_of<Rule>() == Scope::all) table.close_all = &StartSums<Rule>::close_all;
   table.factors_size[0] = sizeof(typename Rule::template Factors<float>);
   table.factors_size[1] = sizeof(typename Rule::template Factors<double>);
   return table;
@@ -89,23 +62,21 @@ constexpr CudaReduction cuda_reduction() {
 
 template <class Rule>
 constexpr CudaRule cuda_rule() {
+  using InFloat = StartElements<Rule, float>;
+  using InDouble = StartElements<Rule, double>;
   CudaRule table{};
-  table.begin = [](const LaunchOn& on, const BeginArguments& arguments) {
-    start(on, &cuda::begin<Rule>, 0, arguments, "begin");
-  };
-  if constexpr (has_update<Rule> || has_measure<Rule>) {
-    table.update[0] = &StartElements<Rule, float>::update;
-    table.update[1] = &StartElements<Rule, double>::update;
+  table.prepare[0] = &InFloat::prepare;
+  table.prepare[1] = &InDouble::prepare;
+  if constexpr (!is_reduced<Rule>) {
+    table.update[0] = &InFloat::update;
+    table.update[1] = &InDouble::update;
   }
   if constexpr (is_matrix<Rule>) {
-    table.direct[0] = &StartElements<Rule, float>::direct;
-    table.direct[1] = &StartElements<Rule, double>::direct;
-    table.mark_due = [](const LaunchOn& on, const PassArguments& arguments) {
-      start(on, &cuda::mark_due<Rule>, 0, arguments, "mark_due");
-    };
+    table.direct[0] = &InFloat::direct;
+    table.direct[1] = &InDouble::direct;
   }
-  if constexpr (is_reduced<Rule> || has_measure<Rule>) table.reduction = cuda_reduction<Rule>();
-  if constexpr (has_init<Rule>) table.init = cuda_reduction<typename Rule::init>();
+  if constexpr (is_reduced<Rule> || has_measure<Rule>) table.reduction = cuda_reduction<Rule, false>();
+  if constexpr (has_init<Rule>) table.init = cuda_reduction<typename Rule::init, true>();
   return table;
 }
 

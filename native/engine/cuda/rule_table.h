@@ -7,7 +7,7 @@
 
 namespace optim::cuda {
 
-struct BeginArguments;
+struct GroupEntry;
 struct PassArguments;
 
 // A grid of so many blocks at most, on a stream.
@@ -19,17 +19,15 @@ struct LaunchOn {
 using StartPass = void (*)(const LaunchOn&, const PassArguments&);
 
 struct CudaReduction {
-  ByPrecision<StartPass> gather, finish, apply;
-  StartPass fold, close_units, close_tensors;
-  StartPass close_all;  // null unless the scope is all tensors
+  ByPrecision<StartPass> gather, apply;
   ByPrecision<std::size_t> factors_size;
 };
 
 struct CudaRule {
-  void (*begin)(const LaunchOn&, const BeginArguments&);
-  ByPrecision<StartPass> update;  // null without
+  // The scalars of the next step of so many groups.
+  ByPrecision<void (*)(cudaStream_t, GroupEntry*, std::int32_t)> prepare;
+  ByPrecision<StartPass> update;  // null for a reduced rule, whose gather does it too
   ByPrecision<StartPass> direct;  // of a matrix rule
-  StartPass mark_due;             // of a matrix rule
   CudaReduction reduction, init;  // the first also of a matrix rule's measure, which gathers and has no apply
 };
 

@@ -16,8 +16,7 @@ namespace optim::cuda {
 constexpr int block_threads = 256;
 constexpr int chunk = 8;  // consecutive elements of one thread: 16 bytes of the narrowest storage type
 constexpr std::int64_t tile_length = block_threads * chunk;
-constexpr std::int64_t fold_width = 256;  // partial results of a unit that one warp merges
-constexpr int span_units = block_threads;
+constexpr std::int64_t run_length = 256;  // values of a cascade that are merged at once
 
 struct Stream {
   void* data;  // null: absent; reads give 0, writes are dropped
@@ -34,6 +33,7 @@ struct TensorEntry {
   std::uint32_t per_row;      // bit i: slot i has one value per row
   std::int32_t group;
   bool present;            // a step does something to it
+  bool reduced;            // by gather and apply, rather than by update
   std::int64_t workspace;  // where the tensor begins in the arrays of a matrix rule
   bool has_matrices;
 };
@@ -49,54 +49,69 @@ struct alignas(16) ScalarBytes {
   unsigned char bytes[max_scalars];
 };
 
+// Whatever follows from the settings and the counters is worked out when one of them changes, for the step that comes
+// next: by the last block of a step (engine/cuda/advance.cuh) or by what sets a value (engine/cuda/control.h).
 struct GroupEntry {
   GroupSettings settings;
-  std::int64_t step;
-  std::int64_t input_steps;  // at which the rule's inputs were given
-  double lr;                 // of this step
-  ScalarBytes scalars[2];  // of float and of double arithmetic
+  std::int64_t step;         // steps made
+  std::int64_t input_steps;  // of those, the ones at which the rule's inputs were given
+  double lr;                 // of the next step
+  ScalarBytes scalars[2];    // of the next step, in the plan's arithmetic and in double
 };
 
 struct StepState {
   GlobalFacts facts;
-  std::int32_t skip;  // this step changes nothing
+  std::int32_t skip;             // by the gradients: this step changes nothing
+  std::int32_t skips_program;    // for the program of a matrix rule: for any reason
+  unsigned int blocks_finished;  // of the last kernel of a step
 };
 
 // Values of first_step, besides the number of its group's step in which a tensor was first stepped.
 constexpr std::int64_t never_stepped = 0, stepped_before = -1;
 
-// A run of at most span_units units of one tensor: what one block finishes, a thread for each unit.
-struct Span {
-  std::int64_t unit;  // the first, within the tensor
-  std::int32_t tensor;
-  std::int32_t count;
-};
-
 struct TilingView {
   const Tile* tiles;
   const TiledTensor* tensors;
-  const Span* spans;
-  const std::int64_t* first_span;  // of each tensor; one more entry for the end
   std::int64_t tile_count;
-  std::int64_t span_count;
   std::int32_t tensor_count;
-  bool split;    // some unit has more than one partial result
   bool grouped;  // some tile has more than one unit
+};
+
+// Sums of tiles become those of units, tensors and all tensors within the kernel that computes them: the block that
+// adds the last value below a node merges them all, in order, and goes on to the node above. (engine/cuda/cascade.cuh)
+// Values are those of the tiles, then those of the nodes, then the one of all tensors.
+struct Node {
+  std::int64_t first;  // child, among the values
+  std::int64_t unit;   // that it completes, within the tensor; -1: none
+  std::int32_t children;
+  std::int32_t parent;  // of a tensor's node: none
+  std::int32_t tensor;
+};
+
+struct CascadeView {
+  const Node* nodes;            // the first are those of the tensors
+  const std::int32_t* parents;  // of the tiles: nodes
+  unsigned int* tickets;        // of the nodes, and of all tensors: how much has arrived; 0 between kernels
+  std::int64_t node_count;
+  std::int32_t tensors;  // that have tiles
 };
 
 struct StepTables {
   const TensorEntry* tensors;
   GroupEntry* groups;
   StepState* state;
-  std::int64_t* first_step;      // by tensor
-  RowMap* rows;                  // by row, or by tensor where the maps do not differ within one; null: identities
-  const TiledTensor* row_units;  // where those of a tensor begin
-  TensorMap* maps;               // by tensor; null without moments
-  const float* grad_scale;       // null: 1
+  std::int64_t* first_step;         // by tensor
+  const Moments* moments;           // by unit of the helpers' tiling; null: none were taken
+  const TiledTensor* moment_units;  // where those of a tensor begin
+  TensorMap* maps;                  // by tensor; null: identities
+  const float* grad_scale;          // null: 1
+  const float* found_inf;           // null: 0
   ParamStorage storage;
-  HelperSettings settings;  // of the plan; a group's are in its options
+  HelperSettings settings;          // of the plan; a group's are in its options
   std::int32_t tensor_count, group_count;
-  bool by_row;      // maps differ from row to row
+  bool measured;    // state->skip is of this step
+  bool mapped;      // helpers have an affine map for each unit; without, gradients only change sign and scale
+  bool by_row;      // units of the maps are rows, else tensors
   bool initialize;  // the passes are those of Rule::init: gradients and helpers do not take part
 };
 

@@ -1,102 +1,119 @@
 // The pass of an elementwise rule: everything a step does to an element in one read and one write. Also the last pass
-// of a matrix rule.
+// of a matrix rule, and what a reduced rule does to tensors that it does not reduce.
 #pragma once
 
-#include "engine/cuda/pass.cuh"
+#include "engine/cuda/advance.cuh"
+#include "engine/cuda/probe.cuh"
 
 namespace optim::cuda {
-
-// One number per tile: the sum over it of the second moment as the step will leave it.
-template <class Rule, class T>
-__device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, const Position& at, double* output) {
-  constexpr int slot = Traits<Rule>::second_moment;
-  Sums<1> sum{};
-  if constexpr (slot >= 0) {
-#pragma unroll
-    for (int j = 0; j < chunk; ++j) {
-      if (j < at.count) sum.value[0] += static_cast<double>(state.value[slot][j]);
-    }
-  }
-  sum = merge_block(sum);
-  if (threadIdx.x == 0) *output = sum.value[0];
-}
 
 template <class T>
 __device__ __forceinline__ Stream workspace_of(void* array, const TensorEntry& tensor) {
   return {static_cast<T*>(array) + tensor.workspace, sizeof(T) == sizeof(double) ? DType::f64 : DType::f32};
 }
 
-// Of one tensor, from the measure of a matrix rule.
+// The factors of a tensor, from the measure of a matrix rule. By one thread.
 template <class Rule, class T>
-__device__ __forceinline__ const typename Rule::template Factors<T>& factors_of(const PassArguments& arguments,
-                                                                                std::int32_t tensor) {
-  using Factors = typename Rule::template Factors<T>;
-  return static_cast<const Factors*>(arguments.reduced.factors)[arguments.tiling.tensors[tensor].first_unit];
+__device__ void measured_factors(const PassArguments& arguments, std::int32_t tensor,
+                                 typename Rule::template Factors<T>& factors) {
+  const double* const sums =
+      arguments.reduced.values + (arguments.tiling.tile_count + tensor) * std::int64_t{Rule::sum_count};
+  ScalarsOf<Rule, double> scalars;
+  specialized_scalars<Rule, double>(arguments.step, tensor, scalars);
+  factors = Rule::template finish<T>(sums, sums, static_cast<const ScalarsOf<Rule, double>&>(scalars),
+                                     arguments.step.tensors[tensor].extent);
 }
 
+// Tile i, of a tensor that takes part.
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(PassArguments arguments) {
+__device__ __forceinline__ void update_tile(const PassArguments& arguments, std::int64_t i, const Tile& tile,
+                                            Opener<Rule, T>& opener) {
   const StepTables& step = arguments.step;
-  if (is_skipped(step)) return;
-  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
-  int turn = 0;  // two contexts alternate, so that one barrier a tile is enough
-  for (std::int64_t i = blockIdx.x; i < arguments.tiling.tile_count; i += gridDim.x) {
-    const Tile tile = arguments.tiling.tiles[i];
-    const TensorEntry& tensor = step.tensors[tile.tensor];
-    if (!takes_part(step, tensor)) {
-      if (arguments.probe != nullptr && threadIdx.x == 0) arguments.probe[i] = 0;
-      continue;
-    }
-    const Position at(tile);
-    // A matrix rule steps along the direction that its program left instead of the gradient.
-    const Stream grad = is_matrix<Rule> ? workspace_of<T>(arguments.direction, tensor) : tensor.grad;
-    Raw<T> raw_p, raw_g;
-    StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-    constexpr Pass pass = update_pass<Rule>;
-    load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
-    load(raw_g, grad, at.first, pass.reads_grad ? at.count : 0);
-    state.fetch(tensor, at, pass);
-    TileContext<Rule, T>& context = contexts[turn];
-    turn ^= 1;
-    if (threadIdx.x == 0) open_tile<Rule, T>(step, tile.tensor, context);
+  const TensorEntry& tensor = step.tensors[tile.tensor];
+  const Position at(tile);
+  // A matrix rule steps along the direction that its program left instead of the gradient.
+  const Stream grad = is_matrix<Rule> ? workspace_of<T>(arguments.direction, tensor) : tensor.grad;
+  opener.open_maps(tile);
+  Raw<T> raw_p, raw_g;
+  StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
+  constexpr Pass pass = update_pass<Rule>;
+  load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
+  load(raw_g, grad, at.first, pass.reads_grad ? at.count : 0);
+  state.fetch(tensor, at, pass);
+  [[maybe_unused]] const Stream gradients = workspace_of<T>(arguments.prepared, tensor);
+  [[maybe_unused]] Raw<T> raw_prepared;
+  if constexpr (has_measure<Rule>) load(raw_prepared, gradients, at.first, at.count);
+  const TileContext<Rule, T>& context = opener.open(tile);
+  const ScalarsOf<Rule, T> scalars = context.scalars;
+  T p[chunk], g[chunk];
+  widen(raw_p, tensor.param.dtype, p);
+  widen(raw_g, grad.dtype, g);
+  state.open(tensor);
+  if constexpr (is_matrix<Rule>) {
+    T unused[chunk] = {};
+    opener.map(at, p, unused);
+  } else {
+    opener.map(at, p, g);
+  }
+  if constexpr (has_measure<Rule>) {
+    using Factors = typename Rule::template Factors<T>;
+    OPTIM_SHARED(shared_factors, Factors);
     __syncthreads();
-    const ScalarsOf<Rule, T> scalars = context.scalars;
-    T p[chunk], g[chunk];
-    widen(raw_p, tensor.param.dtype, p);
-    widen(raw_g, grad.dtype, g);
-    state.open(tensor);
-    if constexpr (is_matrix<Rule>) {
-      T unused[chunk] = {};
-      prepare_elements(step, tile.tensor, at, context.map, p, unused);
-    } else {
-      prepare_elements(step, tile.tensor, at, context.map, p, g);
-    }
-    T raw_prepared[chunk] = {};
-    if constexpr (has_measure<Rule>) {
-      Raw<T> raw;
-      const Stream prepared = workspace_of<T>(arguments.prepared, tensor);
-      load(raw, prepared, at.first, at.count);
-      widen(raw, prepared.dtype, raw_prepared);
-    }
+    if (threadIdx.x == 0) measured_factors<Rule, T>(arguments, tile.tensor, shared_factors);
+    __syncthreads();
+    const Factors factors = shared_factors;
+    T prepared[chunk];
+    widen(raw_prepared, gradients.dtype, prepared);
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
       StateOf<Rule, T> s;
       state.get(j, s);
-      if constexpr (has_measure<Rule>) {
-        Rule::update(p[j], g[j], raw_prepared[j], s, scalars, factors_of<Rule, T>(arguments, tile.tensor));
-      } else {
-        Rule::update(p[j], g[j], s, scalars);
-      }
+      Rule::update(p[j], g[j], prepared[j], s, scalars, factors);
       state.put(j, s);
     }
-    if (arguments.probe != nullptr) {
-      store_probe<Rule, T>(state, at, arguments.probe + i);
+  } else {
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) {
+      StateOf<Rule, T> s;
+      state.get(j, s);
+      Rule::update(p[j], g[j], s, scalars);
+      state.put(j, s);
+    }
+  }
+  if (is_probe<Rule>(arguments)) {
+    store_probe<Rule, T>(state, at, i, arguments);
+    return;
+  }
+  if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
+  if constexpr (pass.writes_param) store_param(step, tensor, at, p);
+  if constexpr (pass.writes_state) state.write(tensor, at);
+  if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
+}
+
+template <class Rule, class T>
+__global__ void __launch_bounds__(block_threads, stepping_blocks<Rule, T>) update(PassArguments arguments) {
+  const StepTables& step = arguments.step;
+  if (is_skipped(step)) return;
+  const PassArguments& kept = keep(arguments);
+  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
+  OPTIM_DYNAMIC_SHARED(rows, RowMap);
+  Opener<Rule, T> opener(kept.step, arguments.probe == nullptr, contexts, rows);
+  Cascade<ProbeMerging, PassArguments> probes(kept, true);
+  for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
+    const std::int64_t i = range.tile();
+    const Tile tile = arguments.tiling.tiles[i];
+    if (!takes_part(step, step.tensors[tile.tensor])) {
+      if (is_probe<Rule>(arguments)) probes.leave_out(tile);
       continue;
     }
-    if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
-    if constexpr (pass.writes_param) store_param(step, tile.tensor, at, p);
-    if constexpr (pass.writes_state) state.write(tensor, at);
-    if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
+    mark_first_step(step, tile);
+    update_tile<Rule, T>(arguments, i, tile, opener);
+    if (is_probe<Rule>(arguments)) probes.add(i);
+  }
+  if (is_probe<Rule>(arguments)) {
+    probes.finish();
+  } else if (arguments.advances) {
+    advance<Rule, T>(kept.step);
   }
 }
 

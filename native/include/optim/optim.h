@@ -331,7 +331,19 @@ typedef struct optim_step {
   float* overflow;         /* device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise */
 } optim_step;
 
-/* One step of all groups; options may be NULL. Parameters, states and counters change; gradients never do. */
+/* One step of all groups; options may be NULL. Parameters, states and counters change; gradients never do.
+ *
+ * A CUDA engine starts one kernel, whatever the number of tensors and groups; one more where something is summed over gradients
+ * before the rule acts (skip_nonfinite, overflow, clip_norm, agc, centralize, normalize, norm_loss; use_gc, AdaNorm, pre_norm and
+ * max_grad_norm of a rule), one more for stable_weight_decay, and one more for a reduced rule; a matrix rule adds its program. What
+ * grad_scale, found_inf and overflow point to must stay as it is until the step is done.
+ *
+ * Steps may be captured in a CUDA graph, from the engine's stream, once a step with the same pointers and options has been made.
+ * What the captured step works on lives in device memory: each replay counts as a step, and sees the buffers, *grad_scale,
+ * *found_inf, the step counter and the hyper-parameters as they are then. optim_plan_set_hypers and optim_plan_set_step between
+ * replays queue the new values on the engine's stream, behind the replays queued there before and ahead of those queued later (a
+ * replay on another stream must be ordered by the caller), and need no new capture. What decides which kernels run is fixed by the
+ * capture: a helper, or a hyper-parameter of that kind above, that is switched on later needs a new one. */
 OPTIM_API optim_status optim_plan_step(optim_plan* plan, const optim_step* options);
 
 /* The number of steps a group has made. get waits for the device; set (resuming) tells that all tensors have seen gradients. */
@@ -350,12 +362,17 @@ OPTIM_API optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* s
 OPTIM_API optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped);
 
 /* Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest stay). Setting one that
- * decides which slots exist is refused. */
+ * decides which slots exist is refused. On a CUDA engine the values travel as kernel arguments, queued on the engine's stream,
+ * and replays of captured steps queued later use them; setting what is set already queues nothing. */
 OPTIM_API optim_status optim_plan_get_hypers(const optim_plan* plan, int64_t group, double* hypers, int64_t count);
 OPTIM_API optim_status optim_plan_set_hypers(optim_plan* plan, int64_t group, const double* hypers, int64_t count);
 
 /* Bytes that one step must read and write with what is bound and switched on (the cost line of docs/optimizers.md). */
 OPTIM_API optim_status optim_plan_bytes_per_step(const optim_plan* plan, uint64_t* bytes);
+
+/* What the last optim_plan_step queued on a CUDA engine: how many kernels it started, and how many copies to the device it made
+ * (0 unless pointers changed since the step before). Either output may be NULL. Does not wait. 0 and 0 on a CPU engine. */
+OPTIM_API optim_status optim_plan_queued_work(const optim_plan* plan, uint64_t* launches, uint64_t* uploads);
 
 /* ---- Matrix roots ------------------------------------------------------------------------------------------------------ */
 

@@ -206,7 +206,18 @@ internal static unsafe partial class NativeMethods
     internal static partial int PlanInitStates(PlanHandle plan);
 
     /// <summary>One step of all groups; options may be NULL. Parameters, states and counters change; gradients never
-    /// do.</summary>
+    /// do. A CUDA engine starts one kernel, whatever the number of tensors and groups; one more where something is
+    /// summed over gradients before the rule acts (skip_nonfinite, overflow, clip_norm, agc, centralize, normalize,
+    /// norm_loss; use_gc, AdaNorm, pre_norm and max_grad_norm of a rule), one more for stable_weight_decay, and one
+    /// more for a reduced rule; a matrix rule adds its program. What grad_scale, found_inf and overflow point to must
+    /// stay as it is until the step is done. Steps may be captured in a CUDA graph, from the engine's stream, once a
+    /// step with the same pointers and options has been made. What the captured step works on lives in device memory:
+    /// each replay counts as a step, and sees the buffers, *grad_scale, *found_inf, the step counter and the
+    /// hyper-parameters as they are then. optim_plan_set_hypers and optim_plan_set_step between replays queue the new
+    /// values on the engine's stream, behind the replays queued there before and ahead of those queued later (a replay
+    /// on another stream must be ordered by the caller), and need no new capture. What decides which kernels run is
+    /// fixed by the capture: a helper, or a hyper-parameter of that kind above, that is switched on later needs a new
+    /// one.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_step")]
     internal static partial int PlanStep(PlanHandle plan, NativeStep* options);
 
@@ -236,7 +247,9 @@ internal static unsafe partial class NativeMethods
     internal static partial int PlanSetStepped(PlanHandle plan, int* stepped);
 
     /// <summary>Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest
-    /// stay). Setting one that decides which slots exist is refused.</summary>
+    /// stay). Setting one that decides which slots exist is refused. On a CUDA engine the values travel as kernel
+    /// arguments, queued on the engine's stream, and replays of captured steps queued later use them; setting what is
+    /// set already queues nothing.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_hypers")]
     internal static partial int PlanGetHypers(PlanHandle plan, long group, double* hypers, long count);
 
@@ -247,6 +260,12 @@ internal static unsafe partial class NativeMethods
     /// docs/optimizers.md).</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bytes_per_step")]
     internal static partial int PlanBytesPerStep(PlanHandle plan, ulong* bytes);
+
+    /// <summary>What the last optim_plan_step queued on a CUDA engine: how many kernels it started, and how many copies
+    /// to the device it made (0 unless pointers changed since the step before). Either output may be NULL. Does not
+    /// wait. 0 and 0 on a CPU engine.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_queued_work")]
+    internal static partial int PlanQueuedWork(PlanHandle plan, ulong* launches, ulong* uploads);
 
     /// <summary>roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], symmetric positive semidefinite, p = 1 ... 16.
     /// With Q diag(lambda) Q^T for the matrix and L = max(largest lambda, 1e-16): lambda is raised to 0 and
