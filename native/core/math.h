@@ -16,10 +16,11 @@ struct Format<float> {
   static constexpr int fraction_bits = 23, exponent_bits = 8, exponent_bias = 127;
   static constexpr float whole = 0x1p23f;                                 // numbers from here on are whole
   static constexpr float ln2_hi = 0x1.63p-1f, ln2_lo = -0x1.bd0106p-13f;  // hi times any exponent is exact
-  static constexpr float exp_zero = -104, exp_infinite = 89;              // where exp has become 0 and infinity
+  static constexpr float exp_zero = -87, exp_infinite = 89;               // where exp is 0 and infinity
+  static constexpr float exp_lost = 20;                                   // exp(-x) / x is less than half an epsilon
   static constexpr Bits root_half = 0x3f3504f3;                           // the bits of the root of 1/2
   static constexpr float lift = 0x1p24f, lift_root = 0x1p8f;              // makes subnormal numbers normal; cube root
-  static constexpr int exp_terms = 8, log_terms = 5, log1p_terms = 8, cbrt_rounds = 1;
+  static constexpr int exp_terms = 8, log_terms = 5, log1p_terms = 7, cbrt_rounds = 1;
 };
 
 template <>
@@ -28,7 +29,7 @@ struct Format<double> {
   static constexpr int fraction_bits = 52, exponent_bits = 11, exponent_bias = 1023;
   static constexpr double whole = 0x1p52;
   static constexpr double ln2_hi = 0x1.62e42feep-1, ln2_lo = 0x1.a39ef35793c76p-33;
-  static constexpr double exp_zero = -746, exp_infinite = 710;
+  static constexpr double exp_zero = -708.4, exp_infinite = 710, exp_lost = 40;
   static constexpr Bits root_half = 0x3fe6a09e667f3bcd;
   static constexpr double lift = 0x1p54, lift_root = 0x1p18;
   static constexpr int exp_terms = 14, log_terms = 11, log1p_terms = 16, cbrt_rounds = 2;
@@ -53,14 +54,21 @@ OPTIM_FN T magnitude(T x) {
   return bit_cast<T>(bits_of(x) << 1 >> 1);
 }
 
-// The first terms of a power series whose coefficients are Coefficient::at(k).
+// Terms of a power series whose coefficients are Coefficient::at(k), from the K-th, divided by x^K. In pairs, which do
+// not wait for each other as all terms of Horner's scheme do. Higher powers of a small x would be subnormal.
 template <class Coefficient, int Terms, int K = 0, class T>
 OPTIM_FN T series(T x) {
   constexpr T c = T(Coefficient::at(K));
-  if constexpr (K + 1 == Terms) {
+  if constexpr (Terms == 1) {
     return c;
   } else {
-    return c + x * series<Coefficient, Terms, K + 1>(x);
+    constexpr T next = T(Coefficient::at(K + 1));
+    const T pair = c + x * next;
+    if constexpr (Terms == 2) {
+      return pair;
+    } else {
+      return pair + (x * x) * series<Coefficient, Terms - 2, K + 2>(x);
+    }
   }
 }
 
@@ -71,7 +79,8 @@ struct InverseOdd {
   static constexpr double at(int k) { return 1.0 / (2 * k + 3); }
 };
 
-// The exponential function.
+// The exponential function; 0 where that would be less than about 1.4 times the smallest normal number, since subnormal
+// numbers cost a processor its speed.
 template <class T>
 OPTIM_FN T exp(T x) {
   using F = Format<T>;
@@ -84,12 +93,10 @@ OPTIM_FN T exp(T x) {
   const T rounded = x * log2_e + rounding;
   const T n = rounded - rounding;
   const T r = (x - n * F::ln2_hi) - n * F::ln2_lo;
-  const T y = series<InverseFactorial, F::exp_terms>(r);
+  const T y = 1 + r * series<InverseFactorial, F::exp_terms - 1, 1>(r);
 
-  // 2^n as two factors: it may leave the range although the result does not.
-  const Bits<T> biased = bits_of(rounded) - bits_of(rounding) + 2 * F::exponent_bias;
-  const Bits<T> half = biased >> 1;
-  return y * power_of_two<T>(half) * power_of_two<T>(biased - half);
+  // 2^n as 2 times 2^(n - 1): it may leave the range although the result does not. At exp_zero the second is 0.
+  return (y + y) * power_of_two<T>(bits_of(rounded) - bits_of(rounding) + (F::exponent_bias - 1));
 }
 
 // log(1 + x) for 0 <= x <= 1.
@@ -129,9 +136,10 @@ OPTIM_FN T power(T x, T e) {
 template <class T>
 OPTIM_FN T softplus(T x, T beta) {
   const T size = beta * magnitude(x);
-  // Farther away, exp is lost beside x, and subnormal numbers would cost a processor its speed.
-  const T distance = x > 0 && size > 40 ? T(40) : size;
-  return (x > 0 ? x : T(0)) + log1p(exp(-distance)) / beta;
+  // Farther away, exp is lost beside x, and powers of it would be subnormal.
+  const T farthest = x > 0 ? Format<T>::exp_lost : -Format<T>::exp_zero;
+  const T distance = size > farthest ? farthest : size;
+  return (x > 0 ? x : T(0)) + log1p(exp(-distance)) * (1 / beta);
 }
 
 // x^(-1/3) to 4 percent, for positive x: the bits of a number are close to its logarithm.

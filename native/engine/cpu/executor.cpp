@@ -59,6 +59,7 @@ void CpuExecutor::hypers_changed(int) {
 }
 
 void CpuExecutor::rebind() {
+  marked_ = false;
   state_.streams.clear();
   update_tiling_ = Tiling(state_.tile_length);
   workspace_begin_.clear();
@@ -88,6 +89,7 @@ void CpuExecutor::rebind() {
 
 void CpuExecutor::set_step_count(int group, std::int64_t step) {
   state_.groups[group].step = step;
+  marked_ = false;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) {
     if (plan_.tensors()[i].group == group) state_.stepped[i] = step > 0;
   }
@@ -186,7 +188,9 @@ void CpuExecutor::step(const StepInputs& inputs) {
     const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
     reduced_.run(state_, kernels.gather, kernels.apply, [this](const Tile& tile, OpenTile& open) { look_ahead(tile, open); });
   }
+  if (marked_) return;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) state_.stepped[i] |= plan_.tensors()[i].present();
+  marked_ = true;
 }
 
 void CpuExecutor::look_ahead(const Tile& tile, OpenTile& open) {
@@ -239,10 +243,8 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   const Loops loops = plain ? Loops::plain : streams.loops;
   const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
   const bool swapped = state_.groups[streams.group].swapped;
-  const bool narrow = streams.narrow_param.data != nullptr;
-  if (!specialized && !swapped && streams.widened_count == 0 && tile.count == streams.whole.count) {
+  if (!specialized && !swapped && streams.in_place && tile.count == streams.whole.count) {
     kernel(streams.whole, loops);
-    if (narrow) state_.narrow_param(tile.tensor, streams.whole.param, 0, tile.count);
     return;
   }
   ScalarBytes room;
@@ -252,15 +254,15 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   for (int i = 0; i < streams.widened_count; ++i) {
     const TensorStreams::Widened& stream = streams.widened[i];
     void* const wide = stream_of(piece, stream.index) = scratch.stream(i);
-    generic.widen[static_cast<int>(stream.dtype)](stream.at(tile.begin), static_cast<float*>(wide), tile.count);
+    generic.widen[static_cast<int>(stream.stored.dtype)](stream.at(tile.begin), static_cast<float*>(wide), tile.count);
   }
   state_.swap_alternating(streams.group, piece);
   kernel(piece, loops);
-  if (narrow) state_.narrow_param(tile.tensor, piece.param, tile.begin, tile.count);
+  if (streams.narrow_param.data != nullptr) state_.narrow_param(tile.tensor, piece.param, tile.begin, tile.count);
   for (int i = 0; i < streams.widened_count; ++i) {
     const TensorStreams::Widened& stream = streams.widened[i];
     if (!stream.written) continue;
-    generic.narrow[static_cast<int>(stream.dtype)](static_cast<const float*>(scratch.stream(i)), stream.at(tile.begin), tile.count);
+    generic.narrow[static_cast<int>(stream.stored.dtype)](static_cast<const float*>(scratch.stream(i)), stream.at(tile.begin), tile.count);
   }
 }
 
@@ -269,10 +271,15 @@ void CpuExecutor::update() {
   const Pass pass = plan_.rule().update_pass;
   const Tile* const end = update_tiling_.tiles.data() + update_tiling_.tiles.size();
   const bool uniform = !state_.measured && !plan_.looks_ahead();
+  // Small tensors take less time than memory does to answer: it is asked early for their data, and earlier for where they are.
+  constexpr int data_ahead = 2, places_ahead = 8;  // tiles
   state_.for_tiles(update_tiling_, [&](const Tile& tile, Scratch& scratch) {
     const TensorStreams& streams = state_.streams[tile.tensor];
-    const Tile* const next = &tile + 1;
-    if (next != end && next->tensor != tile.tensor) state_.streams[next->tensor].prefetch();
+    if (end - &tile > places_ahead) {
+      __builtin_prefetch(&state_.streams[(&tile)[places_ahead].tensor]);
+      const Tile& soon = (&tile)[data_ahead];
+      if (soon.begin == 0) state_.streams[soon.tensor].prefetch();
+    }
     if (uniform && streams.complete) {
       update_directly(kernel, tile, streams, scratch);
       return;

@@ -26,6 +26,7 @@ class CpuExecutor : public Executor {
   std::vector<std::int32_t> stepped() override { return {state_.stepped.begin(), state_.stepped.end()}; }
   void set_stepped(const std::vector<std::int32_t>& stepped) override {
     state_.stepped.assign(stepped.begin(), stepped.end());
+    marked_ = false;
   }
   GlobalFacts global_facts() override { return state_.facts; }
   std::vector<Moments> row_moments() override { return state_.moments; }
@@ -45,6 +46,7 @@ class CpuExecutor : public Executor {
 
   const Plan& plan_;
   StepState state_;
+  bool marked_ = false;  // all tensors that take part count as stepped
   Prelude prelude_;
   Tiling update_tiling_;  // tensors that the rule's update steps
   ReducedPass reduced_, measured_;

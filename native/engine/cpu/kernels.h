@@ -18,9 +18,9 @@ struct Piece {
   std::int64_t count;
   void* param;
   void* grad;
-  void* state[max_slots];    // of slots with one value per element; others are not touched
   const void* scalars;       // Scalars<T>
   const void* map;           // GradientMap<T>
+  void* state[max_slots];    // of slots with one value per element; others are not touched
   std::int64_t unit_length;  // of gather and apply, whose piece is whole units or part of one
   const void* factors;       // Factors<T> of each unit, max_factors bytes apart, in apply and the update after measure
   void* direction;  // T, written by direct beside the prepared gradient; read by measure and the update after it
@@ -30,7 +30,7 @@ struct Piece {
 
 // What a loop may leave out, each kind also what the one before does. Where memory is fast, every operation and store
 // counts.
-enum class Loops {
+enum class Loops : std::uint8_t {
   full,   // nothing: all slots are read and written, so that an absent one needs room
   lean,   // the conditional slots
   plain,  // the map of the gradient but for its sign and scale

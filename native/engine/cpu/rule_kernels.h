@@ -85,18 +85,22 @@ struct Loop {
     state.load(s, i);
   }
 
-  // body(element) for the elements from begin to count, in blocks of whole vectors. The processor's own prefetching stops short of the first level of
+  // Asks for what a loop over all streams will need soon. The processor's own prefetching stops short of the first level of
   // cache, where a loop of some twenty operations per element waits for it.
+  OPTIM_FN void prefetch(std::int64_t i, std::int64_t count) const {
+    constexpr std::int64_t ahead = 256;
+    if (i + ahead >= count) return;
+    __builtin_prefetch(param + i + ahead, 1);
+    __builtin_prefetch(grad + i + ahead);
+    state.prefetch(i + ahead);
+  }
+
+  // body(element) for the elements from begin to count, in blocks of whole vectors.
   template <class Body>
   OPTIM_FN void for_elements(std::int64_t begin, std::int64_t count, const Body& body) const {
-    constexpr std::int64_t block = 64, line = 64 / sizeof(T), ahead = 4 * block;
+    constexpr std::int64_t block = 64, line = 64 / sizeof(T);
     for (; begin + block <= count; begin += block) {
-      const std::int64_t end = begin + ahead < count ? begin + block : begin;
-      for (std::int64_t i = begin; i < end; i += line) {
-        __builtin_prefetch(param + i + ahead, 1);
-        __builtin_prefetch(grad + i + ahead);
-        state.prefetch(i + ahead);
-      }
+      for (std::int64_t i = begin; i < begin + block; i += line) prefetch(i, count);
 #pragma GCC ivdep
       for (std::int64_t i = begin; i < begin + block; ++i) body(i);
     }
@@ -179,6 +183,8 @@ void gather(const Piece& piece) {
       const Terms<Rule::sum_count> terms = Rule::gather(p, g, s, loop.scalars);
       loop.state.store(s, begin + i);
       for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
+    }, [&](std::int64_t i) __attribute__((always_inline)) {
+      loop.prefetch(begin + i, piece.count);
     });
     lanes.add_to(sums);
   }

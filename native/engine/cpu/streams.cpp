@@ -22,7 +22,7 @@ TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
     if (stream.dtype == DType::f32 || stream.dtype == DType::f64) {
       stream_of(whole, index) = stream.data;
     } else if (stream.data != nullptr) {
-      widened[widened_count++] = {index, stream.dtype, stream.data, written};
+      widened[widened_count++] = {stream, index, written};
     }
   };
   add(param_stream, param, false);
@@ -43,6 +43,7 @@ TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
   }
   loops = lean && param.dtype != DType::f64 ? Loops::lean : Loops::full;
   complete = complete && (full || loops == Loops::lean);
+  in_place = widened_count == 0 && narrow_param.data == nullptr;
   if (const Slot* slot = tensor.slow_params(rule)) slow = {slot->data, slot->layout.dtype};
   if (const Slot* slot = tensor.find(slow_momentum_slot)) slow_momentum = {slot->data, slot->layout.dtype};
 }

@@ -27,19 +27,20 @@ struct Stream {
 constexpr int param_stream = -2, grad_stream = -1;
 void*& stream_of(Piece& piece, int index);
 
-struct TensorStreams {
+// What the step of a small tensor needs comes first, in one line of cache for most rules.
+struct alignas(64) TensorStreams {
+  int group;
+  Loops loops;    // lean where all conditional slots are absent
+  bool complete;  // no stream is absent that a loop would touch
+  bool in_place;  // nothing is stored in 16 bits
   // The tensor as kernels take it; null where a stream has to be widened. The executor adds scalars and map.
   Piece whole;
-  bool complete;  // no stream is absent that a loop would touch
-  Loops loops;    // lean where all conditional slots are absent
-  int group;
   struct Widened {
+    Stream stored;
     int index;  // as of stream_of
-    DType dtype;
-    void* data;
     bool written;
 
-    void* at(std::int64_t element) const { return static_cast<std::uint16_t*>(data) + element; }
+    void* at(std::int64_t element) const { return static_cast<std::uint16_t*>(stored.data) + element; }
   };
   int widened_count = 0;
   Widened widened[max_slots + 2];
