@@ -13,7 +13,7 @@ namespace optim {
 struct GroupOptions {
   double sign;      // -1: maximize
   double l2;        // coupled weight decay
-  bool centralize;  // after the helpers: use_gc
+  bool centralize;  // the rule's own, where the helper of that name acts: use_gc
   bool centralize_conv_only;
   bool pre_norm;  // divide by (global norm + eps)
   double pre_norm_eps;

@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
       }
     }
     if (arguments.probe != nullptr) {
-      store_probe<Rule, T>(state, at, arguments.probe + i);
+      store_probe<Rule, T>(state, at, step.groups[tensor.group], arguments.probe + i);
       continue;
     }
     if (single) {

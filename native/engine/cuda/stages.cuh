@@ -248,7 +248,7 @@ __device__ inline double decay_of(const StageArguments& arguments, std::int64_t 
   const StepTables& step = arguments.step;
   Moments moments{};
   if (arguments.with_params) moments.param_sq = arguments.units[unit].param_sq;
-  return param_stage(moments, step.state->facts, group.settings.options, group.lr, static_cast<double>(group.step));
+  return param_stage(moments, step.state->facts, group.settings.options, group.lr);
 }
 
 // The scale of each map becomes the product of all stages. measured: there are moments.

@@ -6,9 +6,10 @@
 
 namespace optim::cuda {
 
-// One number per tile: the sum over it of the second moment as the step will leave it.
+// One number per tile: the corrected sum over it of the second moment as the step will leave it.
 template <class Rule, class T>
-__device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, const Position& at, double* output) {
+__device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, const Position& at, const GroupEntry& group,
+                                            double* output) {
   constexpr int slot = Traits<Rule>::second_moment;
   Sums<1> sum{};
   if constexpr (slot >= 0) {
@@ -18,7 +19,8 @@ __device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, co
     }
   }
   sum = merge_block(sum);
-  if (threadIdx.x == 0) *output = sum.value[0];
+  if (threadIdx.x != 0) return;
+  *output = corrected_second_moment(sum.value[0], group.settings.options.beta2, static_cast<double>(group.step));
 }
 
 template <class T>
@@ -90,7 +92,7 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) update(Pass
       state.put(j, s);
     }
     if (arguments.probe != nullptr) {
-      store_probe<Rule, T>(state, at, arguments.probe + i);
+      store_probe<Rule, T>(state, at, step.groups[tensor.group], arguments.probe + i);
       continue;
     }
     if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
