@@ -18,6 +18,12 @@ int checked_group(const Plan& plan, std::int64_t group) {
   return static_cast<int>(group);
 }
 
+std::int64_t checked_step(std::int64_t step) {
+  constexpr std::int64_t last = std::int64_t{1} << 53;  // rules see it as a double
+  if (step < 0 || step > last) invalid("step is ", step, "; allowed are 0 to ", last);
+  return step;
+}
+
 const PlanTensor& checked_tensor(const Plan& plan, std::int64_t tensor) {
   const auto tensors = static_cast<std::int64_t>(plan.tensors().size());
   if (tensor < 0 || tensor >= tensors) invalid("tensor is ", tensor, "; the plan has ", tensors);
@@ -57,9 +63,10 @@ PlanDescription read_description(const optim_plan_options& o) {
   d.rule = find_rule(&require(o.rule, "options.rule"));
   d.hypers = read_hypers(registry()[static_cast<std::size_t>(d.rule)], o);
   if (o.helpers != nullptr) d.helpers = read_helpers(o.helpers);
-  d.storage = {flag("options.master_weights", o.master_weights), flag("options.stochastic_rounding", o.stochastic_rounding),
-               o.rounding_seed};
-  const std::vector<optim_tensor> params = read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
+  d.storage = {flag("options.master_weights", o.master_weights),
+               flag("options.stochastic_rounding", o.stochastic_rounding), o.rounding_seed};
+  const std::vector<optim_tensor> params =
+      read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
   for (std::size_t i = 0; i < params.size(); ++i) {
     d.params.push_back(layout_of(params[i], message("options.params[", i, "]")));
     d.param_data.push_back(params[i].data);
@@ -155,8 +162,7 @@ optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) 
   return guarded([&] {
     Plan& p = plan_of(plan);
     const int g = checked_group(p, group);
-    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
-    p.executor().set_step_count(g, step);
+    p.executor().set_step_count(g, checked_step(step));
   });
 }
 
@@ -204,8 +210,7 @@ optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t 
   return guarded([&] {
     Plan& p = plan_of(plan);
     const int g = checked_group(p, group);
-    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
-    p.set_input_step_count(g, step);
+    p.set_input_step_count(g, checked_step(step));
   });
 }
 
