@@ -7,7 +7,9 @@ namespace Optim.Interop;
 /// <summary>Helpers of a plan, switchable on any rule; a zero-filled struct switches everything off. However many are
 /// on, they add one read of the gradient (and of the parameter, where one needs its norm). They act in this order:
 /// unscale, skip_nonfinite, clip_value, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the
-/// rule's step; lookahead. A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
+/// rule's step; lookahead. What a rule's hyper-parameters switch on of these (use_gc, ...) acts in the same places;
+/// where the plan switches it on, too, the plan's settings hold. Coupled weight decay reads the parameter as it was
+/// before all of them. A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeHelpers
 {
