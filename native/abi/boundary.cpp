@@ -25,6 +25,8 @@ double read(Option option, double given) {
 void set_last_error(const char* text) noexcept {
   try {
     last_error = text;
+    // A name that the caller gave may hold anything; the error stays one line of sound UTF-8.
+    for (char& c : last_error) c = c >= ' ' && c <= '~' ? c : '?';
   } catch (...) {
     last_error.clear();
   }
@@ -36,7 +38,8 @@ bool flag(const char* name, std::int32_t value) {
 }
 
 double at_least(const char* name, double value, double minimum) {
-  if (!(value >= minimum) || std::isinf(value)) invalid(name, " is ", value, "; allowed is a finite number of at least ", minimum);
+  if (!(value >= minimum) || std::isinf(value))
+    invalid(name, " is ", value, "; allowed is a finite number of at least ", minimum);
   return value;
 }
 
@@ -51,7 +54,8 @@ std::vector<optim_tensor> read_tensors(const optim_tensor* tensors, std::int64_t
     const std::string element = message(name, "[", i, "]");
     result.push_back(read_struct(reinterpret_cast<const optim_tensor*>(address), element));
     if (i == 0) stride = result[0].size;
-    if (result.back().size != stride) invalid(element, ".size is ", result.back().size, "; all of the array must be ", stride);
+    if (result.back().size != stride)
+      invalid(element, ".size is ", result.back().size, "; all of the array must be ", stride);
   }
   return result;
 }

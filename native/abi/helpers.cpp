@@ -1,6 +1,7 @@
 // Each helper as a function of its own: a step of the rule that does nothing, with that one helper on.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "abi/standalone.h"
 #include "core/registry.h"
@@ -95,13 +96,14 @@ optim_status optim_stable_weight_decay(optim_engine* engine, int64_t count, cons
     Standalone run(engine, standalone_rule(), count, required(params, count, "params"), nullptr);
     run.set_states(exp_avg_sqs, "exp_avg_sqs");
     run.set_hyper("lr", at_least("lr", lr, 0));
-    run.set_hyper("beta2", positive("beta2", beta2));
+    // To the rule 0 means that there are no moments; the smallest number corrects as 0 does, by exactly 1.
+    run.set_hyper("beta2", std::max(at_least("beta2", beta2, 0), std::numeric_limits<double>::min()));
     run.helpers().stable_weight_decay = positive("weight_decay", weight_decay);
     if (step < 1) invalid("step is ", step, "; allowed is 1 or more");
     run.run({}, step);
     if (rms == nullptr) return;
     const GlobalFacts facts = run.executor().global_facts();
-    *rms = second_moment_rms(facts.second_moment, 1 - power(beta2, static_cast<double>(step)), facts.count);
+    *rms = second_moment_rms(facts.second_moment, facts.count);
   });
 }
 

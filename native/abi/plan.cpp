@@ -18,6 +18,12 @@ int checked_group(const Plan& plan, std::int64_t group) {
   return static_cast<int>(group);
 }
 
+std::int64_t checked_step(std::int64_t step) {
+  constexpr std::int64_t last = std::int64_t{1} << 53;  // rules see it as a double
+  if (step < 0 || step > last) invalid("step is ", step, "; allowed are 0 to ", last);
+  return step;
+}
+
 const PlanTensor& checked_tensor(const Plan& plan, std::int64_t tensor) {
   const auto tensors = static_cast<std::int64_t>(plan.tensors().size());
   if (tensor < 0 || tensor >= tensors) invalid("tensor is ", tensor, "; the plan has ", tensors);
@@ -40,8 +46,7 @@ optim_status set_count(const optim_plan* plan, std::int64_t group, std::int64_t 
   return guarded([&] {
     Plan& p = plan_of(plan);
     const int g = checked_group(p, group);
-    if (step < 0) invalid("step is ", step, "; allowed is 0 or more");
-    set(p, g, step);
+    set(p, g, checked_step(step));
   });
 }
 
@@ -78,9 +83,10 @@ PlanDescription read_description(const optim_plan_options& o) {
   d.rule = find_rule(&require(o.rule, "options.rule"));
   d.hypers = read_hypers(registry()[static_cast<std::size_t>(d.rule)], o);
   if (o.helpers != nullptr) d.helpers = read_helpers(o.helpers);
-  d.storage = {flag("options.master_weights", o.master_weights), flag("options.stochastic_rounding", o.stochastic_rounding),
-               o.rounding_seed};
-  const std::vector<optim_tensor> params = read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
+  d.storage = {flag("options.master_weights", o.master_weights),
+               flag("options.stochastic_rounding", o.stochastic_rounding), o.rounding_seed};
+  const std::vector<optim_tensor> params =
+      read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
   for (std::size_t i = 0; i < params.size(); ++i) {
     const Layout param = layout_of(params[i], message("options.params[", i, "]"));
     const std::int64_t group = o.group_of != nullptr ? o.group_of[i] : 0;

@@ -1,5 +1,5 @@
-// Building blocks that many rules share. Scalars are computed once a step, in double; powers by repeated multiplication, so
-// that the host and every device get the same bits.
+// Building blocks that many rules share. Scalars are computed once a step, in double; powers by repeated
+// multiplication, so that the host and every device get the same bits.
 #pragma once
 
 #include <cmath>
@@ -72,8 +72,8 @@ OPTIM_FN double decay_rate(const H& h) {
   return value_or(h, weight_decouple, 1) == 0 ? 0 : (h[fixed_decay] != 0 ? 1 : h[lr]) * h[weight_decay];
 }
 
-// The rectification of RAdam (arXiv 1908.03265, section 4.2). While the moving average is too short for it, steps go along
-// the first moment alone with degenerated_to_sgd, and nowhere without.
+// The rectification of RAdam (arXiv 1908.03265, section 4.2). While the moving average is too short for it, steps go
+// along the first moment alone with degenerated_to_sgd, and nowhere without.
 struct Rectification {
   bool rectified, skipped;
   double factor;  // on the step: r_t, 1 or 0
@@ -88,7 +88,8 @@ OPTIM_FN Rectification rectification(const H& h, double t) {
     const bool steps = h[degenerated_to_sgd] != 0;
     return {false, !steps, steps ? 1.0 : 0.0};
   }
-  const double variance = (1 - beta2_t) * (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length);
+  const double variance =
+      (1 - beta2_t) * (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length);
   return {true, false, std::sqrt(variance)};
 }
 
@@ -106,17 +107,20 @@ OPTIM_FN Smoothing<T> smoothing(const H& h) {
   return {T(h[beta_softplus]), h[use_softplus] != 0};
 }
 
-// What the first moment is divided by: sqrt(v) + eps where rectified, 1 otherwise.
+// What the first moment is divided by: sqrt(v) + eps where rectified, 1 otherwise, also of a v that has overflowed.
 template <class T>
 struct RectifiedDenominator {
-  T root_weight, offset;
+  T highest_root, offset;
 
-  OPTIM_FN T operator()(T v) const { return root_weight * std::sqrt(v) + offset; }
+  OPTIM_FN T operator()(T v) const {
+    const T root = std::sqrt(v);
+    return (root > highest_root ? highest_root : root) + offset;
+  }
 };
 
 template <class T, class H>
 OPTIM_FN RectifiedDenominator<T> rectified_denominator(const H& h, const Rectification& r) {
-  return r.rectified ? RectifiedDenominator<T>{T(1), T(h[eps])} : RectifiedDenominator<T>{T(0), T(1)};
+  return r.rectified ? RectifiedDenominator<T>{T(INFINITY), T(h[eps])} : RectifiedDenominator<T>{T(0), T(1)};
 }
 
 // Smoothing of that denominator; an infinite sharpness leaves a 1 as it is.

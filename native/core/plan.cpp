@@ -4,6 +4,7 @@
 
 #include "core/cost.h"
 #include "core/error.h"
+#include "core/hyper_values.h"
 #include "core/registry.h"
 #include "engine/engine.h"
 #include "helpers/normalization.h"
@@ -30,7 +31,9 @@ void check_hypers(const RuleInfo& rule, int group, const HyperRow& hypers) {
     }
   }
   const char* const wrong = rule.check != nullptr ? rule.check(hypers.data()) : nullptr;
-  if (wrong != nullptr) invalid(rule.name, ": in group ", group, ", ", wrong);
+  if (wrong != nullptr) {
+    invalid(rule.name, ": in group ", group, ", ", wrong, "; ", values_named_in(wrong, rule.hypers, hypers.data()));
+  }
 }
 
 HyperRow default_hypers(const RuleInfo& rule) {

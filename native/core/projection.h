@@ -43,8 +43,8 @@ struct Projected {
   template <class Scalars>
   OPTIM_FN static bool aligned(const double* sum, double length, const Scalars& c) {
     const double g = std::sqrt(sum[grad_sq]), p = std::sqrt(sum[param_sq]);
-    const double cosine = std::fabs(sum[grad_param]) / ((g > c.eps ? g : c.eps) * (p > c.eps ? p : c.eps));
-    return cosine >= c.delta / std::sqrt(length);  // 0 / 0 with eps = 0: not aligned
+    const double cosine = quotient(std::fabs(sum[grad_param]), (g > c.eps ? g : c.eps) * (p > c.eps ? p : c.eps));
+    return cosine >= c.delta / std::sqrt(length);
   }
 
   template <class State, class Scalars>

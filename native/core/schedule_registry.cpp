@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/hyper_values.h"
 #include "optim_schedules.h"
 
 namespace optim {
@@ -70,7 +71,9 @@ double ScheduleInfo::value_at(const double* values, std::int64_t count, std::int
     check_value(*this, hyper, row[i]);
   }
   for (std::int64_t i = own; i < count; ++i) check_value(*this, hypers.back(), values[i]);
-  if (const char* const wrong = check != nullptr ? check(row) : nullptr) invalid(name, ": ", wrong);
+  if (const char* const wrong = check != nullptr ? check(row) : nullptr) {
+    invalid(name, ": ", wrong, "; ", values_named_in(wrong, hypers, row));
+  }
   const bool listed = variadic && count >= own;
   return value(row, {listed ? values + own - 1 : row + own - 1, listed ? count - own + 1 : 1}, static_cast<double>(n));
 }

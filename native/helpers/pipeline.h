@@ -27,7 +27,7 @@ struct GlobalFacts {
   double nonfinite;      // how many gradient elements are not finite
   double clip;           // factor of clipping by the global norm
   double mapped_sum_sq;  // of the gradients after all helpers
-  double second_moment;  // sum over all parameters, after this step's update
+  double second_moment;  // sum over all parameters, after this step's update and corrected
   double count;          // elements with a gradient
 };
 
@@ -97,12 +97,12 @@ OPTIM_FN void adanorm_stage(TensorMap& map, double& average, const GlobalFacts& 
   map.adanorm = adanorm_factor(average, std::sqrt(sum_sq > 0 ? sum_sq : 0), options.adanorm_r);
 }
 
-// The factor on a row of the parameter: stable weight decay, then norm loss on what it left. lr is the learning rate of step t.
-OPTIM_FN double param_stage(const Moments& row, const GlobalFacts& facts, const GroupOptions& options, double lr, double t) {
+// The factor on a row of the parameter: stable weight decay, then norm loss on what it left. lr is the learning rate of the step.
+OPTIM_FN double param_stage(const Moments& row, const GlobalFacts& facts, const GroupOptions& options, double lr) {
   const HelperSettings& settings = options.helpers;
   double factor = 1;
   if (settings.stable_weight_decay > 0) {
-    const double rms = second_moment_rms(facts.second_moment, 1 - power(options.beta2, t), facts.count);
+    const double rms = second_moment_rms(facts.second_moment, facts.count);
     factor = stable_decay(rms, options.fixed_stable_decay ? 1 : lr, settings.stable_weight_decay);
   }
   if (settings.norm_loss_factor > 0) {

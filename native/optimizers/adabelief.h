@@ -26,13 +26,13 @@ struct adabelief {
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_var, max_exp_avg_var.when(ams_bound), exp_grad_adanorm.when(adanorm));
 
-  // The denominator is sqrt(w) * root_scale + offset; a step of the first moment alone makes it 1.
+  // The denominator is min(sqrt(w) * root_scale, highest_root) + offset; a step of the first moment alone makes it 1.
   template <class T>
   struct Scalars {
     Averages<T> averages;
     RunningMaximum<T> maximum;
     Smoothing<T> smoothing;
-    T decay, eps, step_size, root_scale, offset;
+    T decay, eps, step_size, root_scale, highest_root, offset;
   };
 
   template <class T, class H>
@@ -44,6 +44,7 @@ struct adabelief {
     c.eps = c.offset = T(h[eps]);
     c.step_size = T(debiased_lr(h, t));
     c.smoothing = smoothing<T>(h);
+    c.highest_root = T(INFINITY);
     if (h[rectify] == 0) {
       c.root_scale = T(1 / std::sqrt(correction(h[beta2], t)));
       return c;
@@ -51,8 +52,10 @@ struct adabelief {
     const Rectification r = rectification(h, t);
     c.step_size = T(debiased_lr(h, t) * r.factor);
     c.smoothing = smoothing<T>(h, r);
-    c.root_scale = r.rectified ? T(1) : T(0);  // the rectification contains the correction
-    if (!r.rectified) c.offset = 1;
+    c.root_scale = 1;  // the rectification contains the correction
+    if (r.rectified) return c;
+    c.highest_root = 0;
+    c.offset = 1;
     return c;
   }
 
@@ -69,7 +72,8 @@ struct adabelief {
     const T d = g - m;
     q = c.averages.beta2 * q + c.averages.add2 * (d * d) + c.eps;
     const T w = c.maximum(q, s[max_exp_avg_var]);
-    p = c.decay * p - c.step_size * m / c.smoothing(std::sqrt(w) * c.root_scale + c.offset);
+    const T root = std::sqrt(w) * c.root_scale;
+    p = c.decay * p - c.step_size * m / c.smoothing((root > c.highest_root ? c.highest_root : root) + c.offset);
   }
 };
 

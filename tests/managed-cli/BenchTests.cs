@@ -76,6 +76,13 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public void A_folder_for_the_results_is_refused_before_measuring()
+    {
+        using var scratch = new Scratch();
+        CommandLine.Run("bench", "--json", scratch.Folder).AssertError(2, $"--json {scratch.Folder}: is a folder");
+    }
+
+    [Fact]
     public void Median_is_the_middle()
     {
         Assert.Equal(2, Statistics.Median([3, 1, 2]));

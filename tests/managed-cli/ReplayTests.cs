@@ -156,6 +156,43 @@ public sealed class ReplayTests
         Assert.Equal(["good.safetensors"], Directory.GetFiles(scratch.File("out")).Select(Path.GetFileName));
     }
 
+    [Theory]
+    [InlineData("steps", "x")]
+    [InlineData("steps", "-1")]
+    [InlineData("steps", "2000000000")]
+    [InlineData("recorded", "[null]")]
+    [InlineData("recorded", "{\"a\":")]
+    [InlineData("hyperparameters", "[1]")]
+    [InlineData("hyperparameters", "{\"lr\": \"\\ud800\"}")]
+    [InlineData("optimizer", "no\u0000rule")]
+    public void Unsound_metadata_is_named(string key, string value)
+    {
+        using var scratch = new Scratch();
+        string file = new SyntheticCase(Rule, new { lr = Rate }, key, value).Save(scratch.File("case.safetensors"));
+        CommandLine.Run("replay", file, scratch.File("out.safetensors")).AssertError(1, key == "optimizer" ? "no?rule" : key);
+    }
+
+    [Fact]
+    public void A_word_that_is_none_of_the_allowed_is_named()
+    {
+        using var scratch = new Scratch();
+        var hypers = new { @base = Rule, lr = Rate, k = 2, alpha = 0.5, pullback_momentum = "1" };
+        string file = new SyntheticCase("lookahead", hypers).Save(scratch.File("case.safetensors"));
+        CommandLine
+            .Run("replay", file, scratch.File("out.safetensors"))
+            .AssertError(1, "pullback_momentum = 1 is not one of none, reset, pullback");
+    }
+
+    [Fact]
+    public void Paths_that_are_no_files_are_named()
+    {
+        using var scratch = new Scratch();
+        string file = new SyntheticCase(Rule, new { lr = Rate }).Save(scratch.File("case.safetensors"));
+        CommandLine.Run("replay", file, scratch.Folder).AssertError(1, $"'{scratch.Folder}' is a folder");
+        CommandLine.Run("replay", file, "").AssertError(1, "empty");
+        CommandLine.Run("replay", "", scratch.File("out")).AssertError(1, "empty");
+    }
+
     [Fact]
     public void A_case_is_never_overwritten()
     {

@@ -12,6 +12,10 @@ internal sealed class SyntheticCase
 
     private readonly TensorSet _tensors = new();
 
+    /// <summary>A case whose metadata has one value that is not its own.</summary>
+    public SyntheticCase(string item, object hypers, string key, string value)
+        : this(item, hypers) => _tensors.Metadata[key] = value;
+
     public SyntheticCase(string item, object hypers, int? withoutGradientAt = null)
     {
         _tensors.Metadata["format"] = "optim-golden-1";

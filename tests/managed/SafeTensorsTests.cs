@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Optim.Tests.Support;
@@ -82,6 +83,32 @@ public sealed class SafeTensorsTests
         Assert.Throws<DirectoryNotFoundException>(() =>
             SafeTensors.Save(scratch.File("no/such/folder"), new TensorSet())
         );
+    }
+
+    // To take its name, as a file's, would destroy /dev/null for who may do so.
+    [Fact]
+    public async Task A_pipe_is_written_where_it_is()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using var scratch = new Scratch();
+        var pipe = scratch.File("pipe");
+        using (var make = Process.Start("mkfifo", [pipe]))
+        {
+            await make.WaitForExitAsync();
+        }
+        var set = new TensorSet();
+        set.Add("x", [1.5f, -2], 2);
+        SafeTensors.Save(scratch.File("file"), set);
+        for (var i = 0; i < 2; i++)
+        {
+            var reader = Task.Run(() => File.ReadAllBytes(pipe));
+            SafeTensors.Save(pipe, set);
+            Assert.Equal(File.ReadAllBytes(scratch.File("file")), await reader.WaitAsync(TimeSpan.FromSeconds(30)));
+        }
     }
 
     [Fact]

@@ -240,6 +240,19 @@ TEST_P(Helpers, StableDecayWithoutGradientsSoFar) {
   EXPECT_EQ(params[0].bytes(), before);
 }
 
+// Without an average the second moment is that of the step itself, whichever it is.
+TEST_P(Helpers, StableDecayWithoutAverage) {
+  for (int64_t step : {int64_t{1}, int64_t{1} << 40}) {
+    TensorList params(engine_, {{2}}, OPTIM_F64), moments(engine_, {{2}}, OPTIM_F64);
+    params[0].write(Values{1, -2});
+    moments[0].write(Values{9, 7});
+    double rms = -1;
+    check(optim_stable_weight_decay(engine_, 1, params.views(), moments.views(), 0.1, 0.5, 0, step, &rms));
+    EXPECT_EQ(rms, std::sqrt(8.0));
+    EXPECT_LE(distance(params[0].values(), {1 - 0.05 / rms, -2 + 0.1 / rms}), 1e-15);
+  }
+}
+
 TEST_P(Helpers, LookaheadEnds) {
   TensorList fast(engine_, {{5}}, OPTIM_F64), slow(engine_, {{5}}, OPTIM_F64);
   const Values f = random_values(1, 5), s = random_values(2, 5);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "helper_settings.h"
 #include "session.h"
@@ -14,8 +15,9 @@ class FusedHelpers : public PerRule {
   PlanSpec spec_of(int32_t dtype) const {
     // No decay of the rule's own, so that its second moment does not depend on the parameter.
     const std::vector<double> row = with(rule(), with(rule(), rule().defaults(), "lr", 0.05), "momentum", 0.9);
-    PlanSpec spec{
-        rule().name, few_shapes(rule()), {without_own_helpers(rule(), with(rule(), with(rule(), row, "matrix_eps", 1), "weight_decay", 0))}};
+    PlanSpec spec{rule().name,
+                  few_shapes(rule()),
+                  {without_own_helpers(rule(), with(rule(), with(rule(), row, "matrix_eps", 1), "weight_decay", 0))}};
     spec.param = spec.grad = spec.state = dtype;
     return spec;
   }
@@ -191,6 +193,66 @@ TEST_P(FusedHelpers, ConstantRowsCentreToZero) {
     centred.step();
   }
   EXPECT_TRUE(equal(zero.snapshot(), centred.snapshot()));
+}
+
+// What stable weight decay divides by is of all groups together, each with the correction of its own beta2.
+TEST_P(FusedHelpers, StableDecayCorrectsTheSecondMomentOfEachGroup) {
+  if (slot_of_role(rule(), "second_moment").empty() || rule().index_of("beta2") < 0) return;
+  PlanSpec spec = spec_of(OPTIM_F64);
+  spec.hypers.push_back(with(rule(), spec.hypers[0], "beta2", 0.5));
+  for (size_t i = 0; i < spec.tensors.size(); ++i) spec.group_of.push_back(static_cast<int64_t>(i % 2));
+  Session plain(engine_, spec);
+  spec.helpers.stable_weight_decay = 0.3;
+  Session fused(engine_, spec);
+  plain.start();
+  fused.start();
+  const size_t beta2 = static_cast<size_t>(rule().index_of("beta2"));
+  for (uint64_t s = 1; s <= 2; ++s) {
+    plain.random_grads(s);
+    fused.random_grads(s);
+    const Snapshot before = plain.snapshot();
+    plain.step();
+    double sum = 0, count = 0;
+    for (size_t i = 0; i < plain.size(); ++i) {
+      const double debias = 1 - std::pow(spec.hypers[i % 2][beta2], static_cast<double>(s));
+      for (double v : plain.state(i, static_cast<size_t>(plain.slot(i, slot_of_role(rule(), "second_moment"))))) {
+        sum += v / debias;
+        ++count;
+      }
+    }
+    plain.restore(before);
+    for (size_t i = 0; i < plain.size(); ++i) {
+      Values param = plain.param(i);
+      for (double& p : param) p *= 1 - hyper(plain, "lr") * 0.3 / std::sqrt(sum / count);
+      plain.set_param(i, param);
+    }
+    plain.step();
+    fused.step();
+    for (size_t i = 0; i < plain.size(); ++i) {
+      EXPECT_LE(distance(fused.param(i), plain.param(i)), 1e-12 * norm(plain.param(i))) << "parameter " << i;
+    }
+  }
+}
+
+// A rule's own centralization takes the place of the helper in the order of all helpers.
+TEST_P(FusedHelpers, OwnCentralizationActsWhereTheHelperDoes) {
+  if (rule().index_of("use_gc") < 0) return;
+  for (int32_t channels : {0, 1}) {
+    PlanSpec spec = spec_of(OPTIM_F32);
+    spec.tensors = {{{7}}, {{5, 3}}, {{4, 3, 3, 3}}};
+    spec.helpers.normalize = 1;
+    spec.helpers.normalize_channels = channels;
+    spec.helpers.centralize = 1;
+    Session helped(engine_, spec);
+    spec.helpers.centralize = 0;
+    spec.hypers = {with(rule(), spec.hypers[0], "use_gc", 1)};
+    Session own(engine_, spec);
+    for (Session* session : {&helped, &own}) {
+      session->start();
+      session->train(1, 3);
+    }
+    EXPECT_TRUE(equal(helped.snapshot(), own.snapshot())) << "channels " << channels;
+  }
 }
 
 // Normalization leaves tensors of at most two elements alone.

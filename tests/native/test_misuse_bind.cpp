@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include "helper_settings.h"
@@ -145,6 +146,12 @@ TEST_P(MisuseBind, Counters) {
   EXPECT_TRUE(refused(optim_plan_set_step(nullptr, 0, 3), {"plan"}));
   EXPECT_TRUE(refused(optim_plan_set_step(plan(), 1, 3), {"group", "1"}));
   EXPECT_TRUE(refused(optim_plan_set_step(plan(), 0, -1), {"step", "-1"}));
+  const int64_t last = int64_t{1} << 53, beyond = std::numeric_limits<int64_t>::max();
+  EXPECT_TRUE(refused(optim_plan_set_step(plan(), 0, beyond), {"step", std::to_string(beyond), std::to_string(last)}));
+  EXPECT_TRUE(refused(optim_plan_set_input_step(plan(), 0, beyond), {"step", std::to_string(beyond)}));
+  Session other(engine_, {rule().name, {{{3}}}, {rule().defaults()}});
+  check(optim_plan_set_step(other.plan(), 0, last));
+  EXPECT_EQ(other.counter(), last);
 }
 
 TEST_P(MisuseBind, Stepped) {

@@ -78,6 +78,17 @@ TEST_P(MisuseHypers, MessagesNameTheValue) {
   EXPECT_TRUE(refused(create_plan(engine_, spec, &plan), {rule().name, "lr", "-0.125", "1", "0"}));
 }
 
+// What each value may be alone and not together is said with both values.
+TEST_P(MisuseHypers, MessagesNameValuesThatDisagree) {
+  if (rule().index_of("nesterov") < 0) return;
+  PlanSpec spec{rule().name, {{{3}}}, {with(rule(), with(rule(), rule().defaults(), "nesterov", 1), "momentum", 0)}};
+  optim_plan* plan = nullptr;
+  const optim_status status = create_plan(engine_, spec, &plan);
+  optim_plan_free(plan);
+  if (status == OPTIM_OK) return;
+  EXPECT_TRUE(refused(status, {rule().name, "group 0", "nesterov is 1", "momentum is 0"}));
+}
+
 TEST_P(MisuseHypers, EdgesAreAllowed) {
   for (size_t i = 0; i < rule().hypers.size(); ++i) {
     const Hyper& h = rule().hypers[i];

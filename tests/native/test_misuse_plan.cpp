@@ -136,6 +136,8 @@ TEST_P(MisusePlan, UnknownRule) {
     options_.rule = name.c_str();
     EXPECT_TRUE(refused_with({name.substr(0, 40)}, OPTIM_NOT_FOUND));
   }
+  options_.rule = "no\nrule\xff";  // the error is one line of sound UTF-8 nevertheless
+  EXPECT_TRUE(refused_with({"no?rule?"}, OPTIM_NOT_FOUND));
   for (const Rule& rule : rules()) EXPECT_NE(std::string(optim_last_error()).find(rule.name), std::string::npos);
 }
 

@@ -212,7 +212,8 @@ TEST(Schedules, DisagreeingValuesAreRefused) {
     EXPECT_EQ(value, 7);
   };
   for (const char* name : {"linear", "cosine", "poly", "polynomial_decay"}) {
-    refuses(name, {{"t_max", 5}, {"warmup_steps", 5}}, {name, "warmup_steps", "t_max"});
+    refuses(name, {{"t_max", 5}, {"warmup_steps", 5}}, {name, "warmup_steps is 5", "t_max is 5"});
+    refuses(name, {{"t_max", 5}, {"warmup_steps", 6}}, {name, "warmup_steps is 6", "t_max is 5"});
   }
   refuses("cosine_annealing_warmup_restarts", {{"first_cycle_steps", 3}, {"warmup_steps", 3}},
           {"warmup_steps", "first_cycle_steps"});

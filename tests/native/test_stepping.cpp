@@ -1,6 +1,7 @@
 // What surrounds a step: counters, resuming, skipping, scaling, absent gradients, live settings, rebinding.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "helper_settings.h"
@@ -189,6 +190,27 @@ TEST_P(Stepping, AbsentGradientsLeaveTensorsAlone) {
     const Snapshot back = session.snapshot();
     EXPECT_FALSE(back.params[absent] == start.params[absent] && back.states[absent] == start.states[absent])
         << "a gradient that came back was ignored";
+  }
+}
+
+// The steps before rectification do not look at the second moment, which gradients as large as these overflow.
+TEST_P(Stepping, UnrectifiedStepsSurviveAnOverflowOfTheSecondMoment) {
+  if (rule().index_of("degenerated_to_sgd") < 0) return;
+  const std::vector<double> row = with(rule(), rule().defaults(), "weight_decay", 0);
+  for (bool steps : {false, true}) {
+    Session session(engine_, {rule().name, {{{5}}, {{2, 3}}}, {with(rule(), row, "degenerated_to_sgd", steps)}});
+    session.start();
+    const std::vector<Values> before{session.param(0), session.param(1)};
+    for (size_t i = 0; i < session.size(); ++i) {
+      Values grad = before[i];
+      for (size_t e = 0; e < grad.size(); ++e) grad[e] = 1e20 * static_cast<double>(e * e + 1);
+      session.set_grad(i, grad);
+    }
+    session.step();
+    for (size_t i = 0; i < session.size(); ++i) {
+      for (double p : session.param(i)) EXPECT_TRUE(std::isfinite(p)) << "tensor " << i;
+      EXPECT_EQ(session.param(i) == before[i], !steps);
+    }
   }
 }
 

@@ -42,6 +42,11 @@ internal static class ReplayCommand
 
     private static int Run(IAnsiConsole console, string source, string target, Engine engine, DType dtype)
     {
+        if (source.Length == 0 || target.Length == 0)
+        {
+            throw new Failure("CASE and OUT must be paths; one of them is empty");
+        }
+
         if (FullPath(source) == FullPath(target))
         {
             throw new Failure($"CASE and OUT are both '{source}': the expected tensors would be overwritten");
@@ -55,6 +60,11 @@ internal static class ReplayCommand
         if (!File.Exists(source))
         {
             throw new Failure($"there is no file or folder '{source}'");
+        }
+
+        if (Directory.Exists(target))
+        {
+            throw new Failure($"'{source}' is a file, so OUT must be one too; '{target}' is a folder");
         }
 
         var golden = GoldenCase.Load(source);

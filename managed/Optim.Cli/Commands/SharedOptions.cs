@@ -89,8 +89,19 @@ internal static class SharedOptions
             DefaultValueFactory = _ => [],
         };
 
-    public static Option<FileInfo?> JsonOption(string description) =>
-        new("--json") { Description = description, HelpName = "FILE" };
+    public static Option<FileInfo?> JsonOption(string description)
+    {
+        var option = new Option<FileInfo?>("--json") { Description = description, HelpName = "FILE" };
+        option.Validators.Add(result =>
+        {
+            // Said before the work whose results it would lose.
+            foreach (Token token in result.Tokens.Where(token => Directory.Exists(token.Value)))
+            {
+                result.AddError($"--json {token.Value}: is a folder; it must be a file");
+            }
+        });
+        return option;
+    }
 
     private static void OneOf(OptionResult result, string[] allowed)
     {

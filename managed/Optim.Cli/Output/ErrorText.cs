@@ -15,7 +15,7 @@ internal static partial class ErrorText
         {
             cause = inner;
         }
-        return LineBreak().Replace(ParameterSuffix().Replace(cause.Message, ""), " ").Trim();
+        return Control().Replace(LineBreak().Replace(ParameterSuffix().Replace(cause.Message, ""), " ").Trim(), "?");
     }
 
     // ArgumentException appends the name of the C# parameter, which means nothing on a command line.
@@ -24,4 +24,8 @@ internal static partial class ErrorText
 
     [GeneratedRegex(@"\s*[\r\n]+\s*")]
     private static partial Regex LineBreak();
+
+    // Files and arguments may hold what a terminal would obey.
+    [GeneratedRegex(@"\p{Cc}")]
+    private static partial Regex Control();
 }

@@ -65,9 +65,14 @@ internal static class DirectItems
         },
         ["pcgrad"] = run =>
         {
-            long tasks = run.Shape("has_grad")[0];
-            double[] present = run.Values("has_grad");
             Tensor[] merged = run.Like("grad.0");
+            long[] shape = run.Shape("has_grad");
+            if (shape is not [var tasks, var each] || each != merged.Length)
+            {
+                string found = string.Join(", ", shape);
+                throw new FormatException($"in.has_grad has shape [{found}], expected [tasks, {merged.Length}]");
+            }
+            double[] present = run.Values("has_grad");
             Tensor?[][] gradients =
             [
                 .. Enumerable
@@ -82,7 +87,7 @@ internal static class DirectItems
                 run.Engine,
                 gradients,
                 merged,
-                Enum.Parse<GradientReduction>(run.Hypers.Word("reduction"), ignoreCase: true),
+                run.Hypers.Choice<GradientReduction>("reduction"),
                 tasks > 1 ? order : null);
             run.Out("grad", merged);
         },

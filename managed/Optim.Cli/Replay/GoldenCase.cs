@@ -9,6 +9,7 @@ namespace Optim.Cli.Replay;
 internal sealed class GoldenCase
 {
     private const string Format = "optim-golden-1";
+    private const int LongestQuote = 100;
 
     private readonly TensorSet _tensors;
 
@@ -22,11 +23,15 @@ internal sealed class GoldenCase
         }
 
         Item = Metadata("optimizer");
-        Hypers = new GoldenHypers(
-            name,
-            Json<Dictionary<string, JsonElement>>("hyperparameters"));
-        Recorded = Json<int[]>("recorded");
-        Steps = int.Parse(Metadata("steps"), CultureInfo.InvariantCulture);
+        Hypers = new GoldenHypers(name, Json<Dictionary<string, JsonElement>>("hyperparameters", "an object of sound text"));
+        Recorded = Json<int[]>("recorded", "a list of whole numbers");
+        Steps = int.TryParse(Metadata("steps"), NumberStyles.None, CultureInfo.InvariantCulture, out int steps)
+            ? steps
+            : throw Wrong("steps", $"a whole number from 0 to {int.MaxValue}");
+        if (Steps > 0 && !Names.Any(tensor => tensor.EndsWith(TensorName.Of("", Steps), StringComparison.Ordinal)))
+        {
+            throw new FormatException($"{name}: steps is {Steps}, but no tensor is of that step");
+        }
     }
 
     /// <summary>Name of the file without its extension.</summary>
@@ -52,14 +57,7 @@ internal sealed class GoldenCase
     public static GoldenCase Load(string path)
     {
         string name = Path.GetFileNameWithoutExtension(path);
-        try
-        {
-            return new GoldenCase(name, SafeTensors.Load(path));
-        }
-        catch (JsonException exception)
-        {
-            throw new FormatException($"{name}: its metadata is no sound JSON: {exception.Message}", exception);
-        }
+        return new GoldenCase(name, SafeTensors.Load(path));
     }
 
     public bool Has(string tensor) => _tensors.Tensors.ContainsKey(tensor);
@@ -97,9 +95,24 @@ internal sealed class GoldenCase
 
     private FormatException Missing(string tensor) => new($"{Name}: tensor '{tensor}' is missing");
 
-    private T Json<T>(string key) =>
-        JsonSerializer.Deserialize<T>(Metadata(key))
-        ?? throw new FormatException($"{Name}: metadata '{key}' is null");
+    private T Json<T>(string key, string expected)
+    {
+        try
+        {
+            T value = JsonSerializer.Deserialize<T>(Metadata(key)) ?? throw Wrong(key, expected);
+            _ = JsonSerializer.Serialize(value); // which, unlike reading, finds escapes that are half a character
+            return value;
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or ArgumentException)
+        {
+            throw Wrong(key, expected);
+        }
+    }
+
+    private FormatException Wrong(string key, string expected) =>
+        new($"{Name}: metadata '{key}' is '{Short(Metadata(key))}', expected {expected}");
+
+    private static string Short(string text) => text.Length <= LongestQuote ? text : $"{text[..LongestQuote]}...";
 
     private string Metadata(string key) =>
         _tensors.Metadata.TryGetValue(key, out string? value)

@@ -44,7 +44,7 @@ internal static class GoldenHelpers
             {
                 LookaheadK = (int)h.Integer("k"),
                 LookaheadAlpha = h.Number("alpha"),
-                LookaheadPullback = Enum.Parse<LookaheadPullback>(h.Word("pullback_momentum"), ignoreCase: true),
+                LookaheadPullback = h.Choice<LookaheadPullback>("pullback_momentum"),
             }
         ),
     };

@@ -40,6 +40,16 @@ internal sealed class GoldenHypers(string caseName, IReadOnlyDictionary<string, 
     public string Word(string name) =>
         Find(name) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(name, "a word");
 
+    /// <summary>A word that names a value of <typeparamref name="T"/>, in any case.</summary>
+    public T Choice<T>(string name)
+        where T : struct, Enum
+    {
+        string[] names = Enum.GetNames<T>();
+        return names.Contains(Word(name), StringComparer.OrdinalIgnoreCase)
+            ? Enum.Parse<T>(Word(name), ignoreCase: true)
+            : throw Wrong(name, $"one of {string.Join(", ", names.Select(value => value.ToLowerInvariant()))}");
+    }
+
     /// <summary>The values of the hyper-parameters that pass <paramref name="belongs"/>, as the rule's schema reads
     /// them. Null stands for the default.</summary>
     public Dictionary<string, double> For(RuleSchema rule, Func<string, bool> belongs) =>

@@ -17,8 +17,13 @@ internal static class ScheduleItems
         }
         else
         {
+            int expected = golden.Values("out.lr").Length;
+            if (golden.Hypers.Integer("n") != expected)
+            {
+                throw new FormatException($"{golden.Name}: n = {golden.Hypers.Integer("n")}, but out.lr has {expected} values");
+            }
             var schedule = LearningRateSchedule.Create(schema.Name, hypers);
-            output.Add("out.lr", [.. Enumerable.Range(1, (int)golden.Hypers.Integer("n")).Select(n => schedule.ValueAt(n))]);
+            output.Add("out.lr", [.. Enumerable.Range(1, expected).Select(n => schedule.ValueAt(n))]);
         }
 
         return output.Complete();

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Optim;
 
-/// <summary>Replaces files as a whole: the new content is complete on disk before it takes the old one's
-/// name.</summary>
+/// <summary>Replaces files as a whole: the new content is complete on disk before it takes the old one's name. Devices
+/// and pipes, such as /dev/null, are written where they are.</summary>
 internal static partial class AtomicFile
 {
     private const string Suffix = ".tmp";
@@ -14,6 +14,13 @@ internal static partial class AtomicFile
         var folder =
             Path.GetDirectoryName(target)
             ?? throw new ArgumentException($"\"{path}\" is a folder, not a file.", nameof(path));
+        if (IsDeviceOrPipe(target))
+        {
+            using var stream = new FileStream(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+            write(stream);
+            return;
+        }
+
         var prefix = $".{Path.GetFileName(target)}.";
         var temporary = Path.Combine(folder, $"{prefix}{Guid.NewGuid():N}{Suffix}");
         try
@@ -34,6 +41,15 @@ internal static partial class AtomicFile
         }
 
         FlushFolder(folder);
+    }
+
+    private static bool IsDeviceOrPipe(string path)
+    {
+        const int Kind = 0xF000, Regular = 0x8000, Folder = 0x4000;
+        const uint TypeAndMode = 3;
+        return OperatingSystem.IsLinux()
+            && Status(0, path, 0, TypeAndMode, out var status) == 0
+            && (status.Mode & Kind) is not (Regular or Folder);
     }
 
     /// <summary>Deletes what writers left behind that were killed: a live one has its file locked.</summary>
@@ -95,9 +111,20 @@ internal static partial class AtomicFile
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
 
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Status(int folder, string path, int flags, uint mask, out FileStatus status);
+
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Flush(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int Close(int descriptor);
+
+    // struct statx of Linux, which is the same on every processor.
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct FileStatus
+    {
+        [FieldOffset(28)]
+        public ushort Mode;
+    }
 }

@@ -101,7 +101,9 @@ void Prelude::probe_second_moment(StepState& state) {
       piece.sums = &sum;
       probe(piece, state.streams[tile.tensor].loops);
     });
-    probes_[&tile - tiling_.tiles.data()] = sum;
+    const int group = state.plan.tensors()[tile.tensor].group;
+    probes_[&tile - tiling_.tiles.data()] =
+        corrected_second_moment(sum, state.plan.options(group).beta2, static_cast<double>(state.groups[group].step));
   });
   state.facts.second_moment = 0;
   for (double sum : probes_) state.facts.second_moment += sum;
@@ -114,8 +116,7 @@ void Prelude::decay(StepState& state) {
     const int index = state.plan.tensors()[i].group;
     const GroupStep& group = state.groups[index];
     for_units(tiling_.tensors[i], [&](std::int64_t row, std::int64_t) {
-      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, state.plan.options(index), group.lr,
-                                                static_cast<double>(group.step));
+      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, state.plan.options(index), group.lr);
     });
   });
 }

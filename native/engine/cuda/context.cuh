@@ -116,7 +116,7 @@ __device__ __attribute__((noinline)) inline double param_scale_of(const StepTabl
   if (!options.maps_parameters() || (!decays && options.helpers.stable_weight_decay > 0)) return 1;
   Moments moments{};
   if (step.moments != nullptr) moments.param_sq = step.moments[step.moment_units[index].first_unit + unit].param_sq;
-  return param_stage(moments, step.state->facts, options, group.lr, step_number(group));
+  return param_stage(moments, step.state->facts, options, group.lr);
 }
 
 // Maps of units [first, first + count) of a tensor. By all threads.

@@ -12,7 +12,7 @@ __device__ __forceinline__ bool is_probe(const PassArguments& arguments) {
   return Traits<Rule>::second_moment >= 0 && arguments.probe != nullptr;
 }
 
-// The second moment, and how many elements have one.
+// The corrected second moment, and how many elements have one.
 using ProbeSums = Sums<2>;
 
 struct ProbeMerging {
@@ -40,9 +40,10 @@ struct ProbeMerging {
   }
 };
 
+// group: of the tile's tensor.
 template <class Rule, class T>
 __device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, const Position& at, std::int64_t tile,
-                                            const PassArguments& arguments) {
+                                            const GroupEntry& group, const PassArguments& arguments) {
   constexpr int slot = Traits<Rule>::second_moment;
   ProbeSums sums{};
   if constexpr (slot >= 0) {
@@ -53,7 +54,9 @@ __device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, co
   }
   sums.value[1] = at.count;
   sums = merge_block(sums);
-  if (threadIdx.x == 0) ProbeMerging{arguments}.values()[tile] = sums;
+  if (threadIdx.x != 0) return;
+  sums.value[0] = corrected_second_moment(sums.value[0], group.settings.options.beta2, step_number(group));
+  ProbeMerging{arguments}.values()[tile] = sums;
 }
 
 }  // namespace optim::cuda

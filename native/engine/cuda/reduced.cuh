@@ -219,7 +219,7 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
     }
   }
   if (probes) {
-    store_probe<Rule, T>(state, at, i, arguments);
+    store_probe<Rule, T>(state, at, i, step.groups[tensor.group], arguments);
     return;
   }
   if (pass.writes_state) state.write(tensor, at);

@@ -81,7 +81,7 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
     }
   }
   if (is_probe<Rule>(arguments)) {
-    store_probe<Rule, T>(state, at, i, arguments);
+    store_probe<Rule, T>(state, at, i, step.groups[tensor.group], arguments);
     return;
   }
   if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
