@@ -73,8 +73,8 @@ std::uint64_t size_of_struct(const T* from, const std::string& name) {
   std::memcpy(&size, from, sizeof size);
   constexpr std::uint64_t largest = 65536;
   if (size < first_size<T> || size > largest || size % alignof(T) != 0) {
-    invalid(name, ".size is ", size, "; allowed are multiples of ", alignof(T), " from ", first_size<T>, " to ", largest,
-            ", and the size of the struct is ", sizeof(T));
+    invalid(name, ".size is ", size, "; allowed are multiples of ", alignof(T), " from ", first_size<T>, " to ",
+            largest, ", and the size of the struct is ", sizeof(T));
   }
   return size;
 }

@@ -9,8 +9,9 @@ using namespace optim::abi;
 #define OPTIM_TEXT(x) OPTIM_TEXT_OF(x)
 
 const char* optim_status_name(optim_status status) {
-  static const char* const names[] = {"OPTIM_OK",          "OPTIM_INVALID_ARGUMENT", "OPTIM_NOT_FOUND", "OPTIM_OUT_OF_MEMORY",
-                                      "OPTIM_UNSUPPORTED", "OPTIM_DEVICE_ERROR",     "OPTIM_INTERNAL"};
+  static const char* const names[] = {
+      "OPTIM_OK",          "OPTIM_INVALID_ARGUMENT", "OPTIM_NOT_FOUND", "OPTIM_OUT_OF_MEMORY",
+      "OPTIM_UNSUPPORTED", "OPTIM_DEVICE_ERROR",     "OPTIM_INTERNAL"};
   const bool known = status >= OPTIM_OK && status <= OPTIM_INTERNAL;
   return known ? names[status] : "OPTIM_UNKNOWN_STATUS";
 }
@@ -44,7 +45,8 @@ optim_status optim_engine_create(const optim_engine_options* options, optim_engi
     auto result = std::make_unique<optim_engine>();
     if (o.device_type == OPTIM_CPU) {
       if (o.device_index != 0) invalid("options.device_index is ", o.device_index, "; the CPU has only 0");
-      if (o.threads < 0 || o.threads > 4096) invalid("options.threads is ", o.threads, "; allowed are 0 (all cores) to 4096");
+      if (o.threads < 0 || o.threads > 4096)
+        invalid("options.threads is ", o.threads, "; allowed are 0 (all cores) to 4096");
       if (o.stream != nullptr) invalid("options.stream is not NULL; a CPU engine has no streams");
       result->engine = make_cpu_engine(o.threads);
     } else if (o.device_type == OPTIM_CUDA) {

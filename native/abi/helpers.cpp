@@ -9,7 +9,8 @@
 using namespace optim;
 using namespace optim::abi;
 
-optim_status optim_unscale(optim_engine* engine, int64_t count, const optim_tensor* grads, const float* grad_scale, float* found_inf) {
+optim_status optim_unscale(optim_engine* engine, int64_t count, const optim_tensor* grads, const float* grad_scale,
+                           float* found_inf) {
   return guarded([&] {
     Standalone run(engine, standalone_rule(), count, nullptr, required(grads, count, "grads"));
     require(grad_scale, "grad_scale");
@@ -31,8 +32,8 @@ optim_status optim_clip_grad_value(optim_engine* engine, int64_t count, const op
   });
 }
 
-optim_status optim_clip_grad_norm(optim_engine* engine, int64_t count, const optim_tensor* grads, double max_norm, double norm_type,
-                                  double eps, double* norm) {
+optim_status optim_clip_grad_norm(optim_engine* engine, int64_t count, const optim_tensor* grads, double max_norm,
+                                  double norm_type, double eps, double* norm) {
   return guarded([&] {
     Standalone run(engine, standalone_rule(), count, nullptr, required(grads, count, "grads"));
     HelperSettings& helpers = run.helpers();
@@ -47,10 +48,11 @@ optim_status optim_clip_grad_norm(optim_engine* engine, int64_t count, const opt
   });
 }
 
-optim_status optim_agc(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* grads, double clip_val,
-                       double agc_eps, double division_eps) {
+optim_status optim_agc(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* grads,
+                       double clip_val, double agc_eps, double division_eps) {
   return guarded([&] {
-    Standalone run(engine, standalone_rule(), count, required(params, count, "params"), required(grads, count, "grads"));
+    Standalone run(engine, standalone_rule(), count, required(params, count, "params"),
+                   required(grads, count, "grads"));
     HelperSettings& helpers = run.helpers();
     helpers.agc_clip_val = positive("clip_val", clip_val);
     helpers.agc_eps = or_default("agc_eps", agc_eps, helpers.agc_eps);
@@ -68,7 +70,8 @@ optim_status optim_centralize(optim_engine* engine, int64_t count, const optim_t
   });
 }
 
-optim_status optim_normalize(optim_engine* engine, int64_t count, const optim_tensor* grads, int32_t channels, double eps) {
+optim_status optim_normalize(optim_engine* engine, int64_t count, const optim_tensor* grads, int32_t channels,
+                             double eps) {
   return guarded([&] {
     Standalone run(engine, standalone_rule(), count, nullptr, required(grads, count, "grads"));
     HelperSettings& helpers = run.helpers();
@@ -79,7 +82,8 @@ optim_status optim_normalize(optim_engine* engine, int64_t count, const optim_te
   });
 }
 
-optim_status optim_norm_loss(optim_engine* engine, int64_t count, const optim_tensor* params, double lr, double factor, double eps) {
+optim_status optim_norm_loss(optim_engine* engine, int64_t count, const optim_tensor* params, double lr, double factor,
+                             double eps) {
   return guarded([&] {
     Standalone run(engine, standalone_rule(), count, required(params, count, "params"), nullptr);
     HelperSettings& helpers = run.helpers();
@@ -90,8 +94,9 @@ optim_status optim_norm_loss(optim_engine* engine, int64_t count, const optim_te
   });
 }
 
-optim_status optim_stable_weight_decay(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* exp_avg_sqs,
-                                       double lr, double weight_decay, double beta2, int64_t step, double* rms) {
+optim_status optim_stable_weight_decay(optim_engine* engine, int64_t count, const optim_tensor* params,
+                                       const optim_tensor* exp_avg_sqs, double lr, double weight_decay, double beta2,
+                                       int64_t step, double* rms) {
   return guarded([&] {
     Standalone run(engine, standalone_rule(), count, required(params, count, "params"), nullptr);
     run.set_states(exp_avg_sqs, "exp_avg_sqs");
@@ -107,8 +112,8 @@ optim_status optim_stable_weight_decay(optim_engine* engine, int64_t count, cons
   });
 }
 
-optim_status optim_lookahead(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* slow_params,
-                             double alpha) {
+optim_status optim_lookahead(optim_engine* engine, int64_t count, const optim_tensor* params,
+                             const optim_tensor* slow_params, double alpha) {
   return guarded([&] {
     Standalone run(engine, standalone_rule(), count, required(params, count, "params"), nullptr);
     run.set_states(slow_params, "slow_params");

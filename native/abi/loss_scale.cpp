@@ -64,7 +64,8 @@ Options read_options(const optim_loss_scale_options* from) {
   }
   const double factor = or_default(o.growth_factor, 2);
   if (!(factor > 1) || std::isinf(factor)) invalid("options.growth_factor is ", factor, "; allowed is (1, inf)");
-  if (o.growth_interval < 0) invalid("options.growth_interval is ", o.growth_interval, "; allowed is 1 or more (0: 2000)");
+  if (o.growth_interval < 0)
+    invalid("options.growth_interval is ", o.growth_interval, "; allowed is 1 or more (0: 2000)");
   LossScaleSettings& settings = options.settings;
   settings.growth_factor = factor;
   if (settings.rule == LossScaleRule::fairseq) settings.backoff_factor = 1 / factor;
@@ -80,7 +81,8 @@ LossScale* checked_state(const Engine& engine, optim_loss_scale* state) {
 
 }  // namespace
 
-optim_status optim_loss_scale_init(optim_engine* engine, const optim_loss_scale_options* options, optim_loss_scale* state) {
+optim_status optim_loss_scale_init(optim_engine* engine, const optim_loss_scale_options* options,
+                                   optim_loss_scale* state) {
   return guarded([&] {
     Engine& e = *require(engine, "engine").engine;
     const Options o = read_options(options);
@@ -89,7 +91,8 @@ optim_status optim_loss_scale_init(optim_engine* engine, const optim_loss_scale_
   });
 }
 
-optim_status optim_loss_scale_update(optim_engine* engine, const optim_loss_scale_options* options, optim_loss_scale* state) {
+optim_status optim_loss_scale_update(optim_engine* engine, const optim_loss_scale_options* options,
+                                     optim_loss_scale* state) {
   return guarded([&] {
     Engine& e = *require(engine, "engine").engine;
     const Options o = read_options(options);

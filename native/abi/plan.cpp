@@ -171,7 +171,8 @@ optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t*
 }
 
 optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) {
-  return set_count(plan, group, step, [](Plan& p, int g, std::int64_t count) { p.executor().set_step_count(g, count); });
+  return set_count(plan, group, step,
+                   [](Plan& p, int g, std::int64_t count) { p.executor().set_step_count(g, count); });
 }
 
 optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped) {

@@ -13,7 +13,8 @@ std::string Plan::what(const Interval& interval) const {
   if (interval.slot == Interval::param) return message("params[", interval.tensor, "]");
   if (interval.slot == Interval::grad) return message("grads[", interval.tensor, "]");
   if (interval.slot <= Interval::first_input) {
-    return message(rule_.slots[rule_.inputs[Interval::first_input - interval.slot]].name, " of params[", interval.tensor, "]");
+    return message(rule_.slots[rule_.inputs[Interval::first_input - interval.slot]].name, " of params[",
+                   interval.tensor, "]");
   }
   return message("state ", tensors_[interval.tensor].slots[interval.slot].name, " of params[", interval.tensor, "]");
 }
@@ -23,13 +24,15 @@ void Plan::check_pointer(const void* data, const Layout& layout, DType dtype, co
   const std::uint64_t bytes = static_cast<std::uint64_t>(layout.extent.count) * size_of(dtype);
   const auto address = reinterpret_cast<std::uintptr_t>(data);
   if (bytes > std::numeric_limits<std::uintptr_t>::max() - address) {
-    invalid(what(where), " is at address ", data, ", and its ", bytes, " bytes reach beyond the end of the address space");
+    invalid(what(where), " is at address ", data, ", and its ", bytes,
+            " bytes reach beyond the end of the address space");
   }
-  if (address % size_of(dtype) != 0 || !engine_.owns_address(data)) engine_.check_address(what(where), data, size_of(dtype));
+  if (address % size_of(dtype) != 0 || !engine_.owns_address(data))
+    engine_.check_address(what(where), data, size_of(dtype));
 }
 
 std::vector<Plan::Interval> Plan::written_intervals(const std::vector<void*>& params, const std::vector<void*>& grads,
-                                                     const std::vector<void*>& states) const {
+                                                    const std::vector<void*>& states) const {
   std::vector<Interval> intervals;
   const auto add = [&](const void* data, std::uint64_t bytes, std::size_t tensor, int slot) {
     const auto begin = reinterpret_cast<std::uintptr_t>(data);
@@ -45,7 +48,8 @@ std::vector<Plan::Interval> Plan::written_intervals(const std::vector<void*>& pa
   }
   std::sort(intervals.begin(), intervals.end(), [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
   for (std::size_t i = 1; i < intervals.size(); ++i) {
-    if (intervals[i].begin < intervals[i - 1].end) invalid(what(intervals[i]), " overlaps ", what(intervals[i - 1]), "; buffers must not");
+    if (intervals[i].begin < intervals[i - 1].end)
+      invalid(what(intervals[i]), " overlaps ", what(intervals[i - 1]), "; buffers must not");
   }
   return intervals;
 }
@@ -57,8 +61,9 @@ std::uint64_t Plan::grad_bytes(std::size_t tensor) const {
 void Plan::check_gradient(const Interval& where, const void* data, const std::vector<Interval>& intervals) const {
   const auto begin = reinterpret_cast<std::uintptr_t>(data);
   const auto end = begin + grad_bytes(where.tensor);
-  const auto after = std::upper_bound(intervals.begin(), intervals.end(), begin,
-                                      [](std::uintptr_t address, const Interval& interval) { return address < interval.end; });
+  const auto after =
+      std::upper_bound(intervals.begin(), intervals.end(), begin,
+                       [](std::uintptr_t address, const Interval& interval) { return address < interval.end; });
   if (after != intervals.end() && after->begin < end) {
     invalid(what(where), " overlaps ", what(*after), "; buffers must not");
   }
@@ -101,7 +106,8 @@ void Plan::bind(void* const* params, void* const* grads, void* const* states) {
       const Slot& slot = tensor.slots[k];
       new_states.push_back(states != nullptr ? states[state++] : slot.data);
       const Interval where{0, 0, i, static_cast<int>(k)};
-      if (states != nullptr && new_states.back() == nullptr && slot.layout.extent.count > 0) invalid(what(where), " is NULL");
+      if (states != nullptr && new_states.back() == nullptr && slot.layout.extent.count > 0)
+        invalid(what(where), " is NULL");
       if (new_states.back() == slot.data) continue;
       check_pointer(new_states.back(), slot.layout, slot.layout.dtype, where);
       owned_changed = true;
@@ -187,7 +193,8 @@ void Plan::check_states() {
     if (tensor.param.extent.count == 0) continue;
     if (tensor.param_data == nullptr && !tensor.standalone) invalid("params[", i, "] is not bound");
     for (const Slot& slot : tensor.slots) {
-      if (slot.data == nullptr && slot.layout.extent.count > 0) invalid("state ", slot.name, " of params[", i, "] is not bound");
+      if (slot.data == nullptr && slot.layout.extent.count > 0)
+        invalid("state ", slot.name, " of params[", i, "] is not bound");
     }
   }
   complete_ = true;

@@ -76,7 +76,9 @@ Reduction describe_reduction() {
     r.scope = Rule::scope;
     r.reduced_rank = Rule::reduced_rank;
     if constexpr (has_unit_length<Rule>) {
-      r.unit_length = [](const double* h, const Layout& tensor) { return Rule::unit_length(hypers_from<Rule>(h), tensor); };
+      r.unit_length = [](const double* h, const Layout& tensor) {
+        return Rule::unit_length(hypers_from<Rule>(h), tensor);
+      };
     }
     r.gather_pass = &Rule::gather_pass;
     r.apply_pass = &Rule::apply_pass;
@@ -120,10 +122,13 @@ RuleInfo describe(const char* name) {
     if (info.slots[static_cast<std::size_t>(i)].role == Role::slow_params) info.slow_params = i;
   }
   info.second_moment = S::second_moment();
-  info.adanorm_slot = S::template index<exp_grad_adanorm_slot> < S::count ? S::template index<exp_grad_adanorm_slot> : -1;
+  info.adanorm_slot =
+      S::template index<exp_grad_adanorm_slot> < S::count ? S::template index<exp_grad_adanorm_slot> : -1;
   if constexpr (has_check<Rule>) info.check = [](const double* h) { return Rule::check(hypers_from<Rule>(h)); };
   if constexpr (has_check_tensor<Rule>) {
-    info.check_tensor = [](const double* h, const Layout& tensor) { return Rule::check_tensor(hypers_from<Rule>(h), tensor); };
+    info.check_tensor = [](const double* h, const Layout& tensor) {
+      return Rule::check_tensor(hypers_from<Rule>(h), tensor);
+    };
   }
   info.group_options = [](const double* h, const HelperSettings& plan) {
     return group_options(hypers_from<Rule>(h), decays_stably<Rule>, plan);
@@ -166,10 +171,10 @@ RuleInfo describe(const char* name) {
   return info;
 }
 
-#define OPTIM_DESCRIBE_RULE(NAME)                                                             \
-  namespace optim {                                                                           \
-  RuleInfo describe_##NAME();                                                                 \
-  RuleInfo describe_##NAME() { return describe<rules::NAME>(#NAME); }                         \
+#define OPTIM_DESCRIBE_RULE(NAME)                                     \
+  namespace optim {                                                   \
+  RuleInfo describe_##NAME();                                         \
+  RuleInfo describe_##NAME() { return describe<rules::NAME>(#NAME); } \
   }
 
 }  // namespace optim

@@ -8,7 +8,15 @@
 
 namespace optim {
 
-enum class Status : std::int32_t { ok, invalid_argument, not_found, out_of_memory, unsupported, device_error, internal };
+enum class Status : std::int32_t {
+  ok,
+  invalid_argument,
+  not_found,
+  out_of_memory,
+  unsupported,
+  device_error,
+  internal
+};
 
 class Error : public std::runtime_error {
  public:

@@ -23,8 +23,8 @@ struct InputFacts {
 // What a rule may know of the tensor it is stepping, besides its elements.
 struct TensorFacts {
   Extent extent;
-  bool first_step;  // this tensor has not been stepped before
-  double adanorm;   // factor on the gradient in the first moment; 1 without AdaNorm
+  bool first_step;    // this tensor has not been stepped before
+  double adanorm;     // factor on the gradient in the first moment; 1 without AdaNorm
   bool has_matrices;  // a matrix rule's program does something to it
 };
 

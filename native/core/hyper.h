@@ -29,14 +29,14 @@ struct HyperTag {
 constexpr double no_default = std::numeric_limits<double>::quiet_NaN();
 
 // OPTIM_HYPER(NAME, RANGE, DOC, SPELLING...): the spellings are what other libraries call it, and clients take those too.
-#define OPTIM_HYPER(NAME, RANGE, ...)                       \
-  struct NAME##_hyper : HyperTag<NAME##_hyper> {            \
-    using HyperTag<NAME##_hyper>::operator=;                \
-    static constexpr const char* name = #NAME;              \
-    static constexpr const char* texts[] = {__VA_ARGS__};   \
-    static constexpr const char* doc = texts[0];            \
-    static constexpr Range allowed = RANGE;                 \
-  };                                                        \
+#define OPTIM_HYPER(NAME, RANGE, ...)                     \
+  struct NAME##_hyper : HyperTag<NAME##_hyper> {          \
+    using HyperTag<NAME##_hyper>::operator=;              \
+    static constexpr const char* name = #NAME;            \
+    static constexpr const char* texts[] = {__VA_ARGS__}; \
+    static constexpr const char* doc = texts[0];          \
+    static constexpr Range allowed = RANGE;               \
+  };                                                      \
   OPTIM_TAG NAME##_hyper NAME {}
 
 // Position of a type in a list; the length of the list if it is not there.
@@ -92,22 +92,27 @@ OPTIM_FN double value_or(const H& h, Wanted wanted, double otherwise) {
 OPTIM_HYPER(maximize, range::boolean(), "Step up the gradient instead of down.");
 OPTIM_HYPER(use_gc, range::boolean(), "Centralize the gradient per row, for tensors of rank 2 or more.");
 OPTIM_HYPER(gc_conv_only, range::boolean(), "use_gc centralizes only tensors of rank 4 or more.");
-OPTIM_HYPER(agc_clipping_value, range::at_least(0), "Largest ratio of a row's gradient norm to its norm (AGC, arXiv 2102.06171); 0 = off.");
+OPTIM_HYPER(agc_clipping_value, range::at_least(0),
+            "Largest ratio of a row's gradient norm to its norm (AGC, arXiv 2102.06171); 0 = off.");
 OPTIM_HYPER(agc_eps, range::at_least(0), "Smallest norm of a row that AGC reckons with.");
 OPTIM_HYPER(centralize_gradients, range::boolean(), "Centralize the gradient per row, for tensors of rank 2 or more.");
 OPTIM_HYPER(normalize_gradients, range::boolean(), "Divide the gradient by its standard deviation over the tensor.");
-OPTIM_HYPER(norm_loss_factor, range::at_least(0), "Strength of the pull of every row's norm to 1 (arXiv 2103.06583); 0 = off.");
+OPTIM_HYPER(norm_loss_factor, range::at_least(0),
+            "Strength of the pull of every row's norm to 1 (arXiv 2103.06583); 0 = off.");
 OPTIM_HYPER(k, range::integer(1), "Steps between two blends with the slow weights (Lookahead, arXiv 1907.08610).");
 OPTIM_HYPER(alpha, range::closed(0, 1), "Weight of the fast weights in a blend.");
-OPTIM_HYPER(lookahead_merge_time, range::integer(0), "Steps between two blends with the slow weights (Lookahead); 0 = off.");
+OPTIM_HYPER(lookahead_merge_time, range::integer(0),
+            "Steps between two blends with the slow weights (Lookahead); 0 = off.");
 OPTIM_HYPER(lookahead_blending_alpha, range::closed(0, 1), "Weight of the fast weights in a blend.");
 OPTIM_HYPER(pre_norm, range::boolean(), "Divide all gradients by their global norm.");
 OPTIM_HYPER(max_grad_norm, range::at_least(0), "Largest global norm of the gradients; 0 does not limit it.");
-OPTIM_HYPER(adanorm, range::boolean(), "Lift small gradients to their average norm in the first moment (AdaNorm, arXiv 2210.06364).");
+OPTIM_HYPER(adanorm, range::boolean(),
+            "Lift small gradients to their average norm in the first moment (AdaNorm, arXiv 2210.06364).");
 OPTIM_HYPER(adanorm_r, range::half_open(0, 1), "Decay rate of AdaNorm's average gradient norm.");
 OPTIM_HYPER(weight_decay, range::at_least(0), "Strength of the weight decay.");
-OPTIM_HYPER(weight_decouple, range::boolean(), "Decay the parameter directly (AdamW) instead of adding to the gradient (L2).",
-            "decoupled", "decouple_decay", "decoupled_weight_decay");
+OPTIM_HYPER(weight_decouple, range::boolean(),
+            "Decay the parameter directly (AdamW) instead of adding to the gradient (L2).", "decoupled",
+            "decouple_decay", "decoupled_weight_decay");
 
 OPTIM_HYPER(lr, range::at_least(0), "Learning rate.");
 OPTIM_HYPER(beta1, range::half_open(0, 1), "Decay rate of the first moment.");
@@ -117,10 +122,13 @@ OPTIM_HYPER(momentum, range::half_open(0, 1), "Decay rate of the momentum.");
 OPTIM_HYPER(dampening, range::closed(0, 1), "How much of the gradient the momentum leaves out.");
 OPTIM_HYPER(nesterov, range::boolean(), "Look ahead along the momentum (Nesterov).");
 OPTIM_HYPER(fixed_decay, range::boolean(), "Decoupled weight decay is not multiplied by the learning rate.");
-OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the second moment (AMSGrad).", "amsgrad", "amsbound");
-OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).", "adamd_debias_term");
+OPTIM_HYPER(ams_bound, range::boolean(), "Divide by the running maximum of the second moment (AMSGrad).", "amsgrad",
+            "amsbound");
+OPTIM_HYPER(adam_debias, range::boolean(), "Leave the first moment uncorrected (AdamD, arXiv 2110.10828).",
+            "adamd_debias_term");
 OPTIM_HYPER(n_sma_threshold, range::at_least(4), "Shortest length of the moving average that is rectified.");
-OPTIM_HYPER(degenerated_to_sgd, range::boolean(), "Step with the first moment alone while the average is too short to rectify.");
+OPTIM_HYPER(degenerated_to_sgd, range::boolean(),
+            "Step with the first moment alone while the average is too short to rectify.");
 OPTIM_HYPER(delta, range::at_least(0), "Cosine, times the root of the length, below which a step is projected.");
 OPTIM_HYPER(wd_ratio, range::closed(0, 1), "Factor on the weight decay of projected steps.");
 OPTIM_HYPER(use_softplus, range::boolean(), "Smooth the denominator by softplus (arXiv 1908.00700).");
@@ -132,7 +140,8 @@ OPTIM_HYPER(num_warm_down_iterations, range::integer(-1),
             "Number of steps of the warm-down; -1 takes the last 28% of num_iterations.");
 OPTIM_HYPER(warm_down_min_lr, range::at_least(0), "Learning rate that the warm-down does not go below.");
 OPTIM_HYPER(preconditioning_compute_steps, range::integer(1), "Steps between two computations of the inverse roots.");
-OPTIM_HYPER(inverse_exponent_override, range::integer(0), "Root taken of every matrix; 0: twice the number of dimensions with matrices.");
+OPTIM_HYPER(inverse_exponent_override, range::integer(0),
+            "Root taken of every matrix; 0: twice the number of dimensions with matrices.");
 OPTIM_HYPER(matrix_eps, range::above(0), "The matrices start as this times the unit matrix.");
 OPTIM_HYPER(clamp, range::at_least(0), "Largest parameter norm in the trust ratio; 0 does not limit it.");
 

@@ -15,8 +15,8 @@ struct HyperInfo {
   const char* name;
   const char* doc;
   Range range;
-  double default_value;  // no_default: a value must be given
-  int like;              // index of the hyper-parameter whose value 0 stands for; -1: 0 is 0
+  double default_value;                // no_default: a value must be given
+  int like;                            // index of the hyper-parameter whose value 0 stands for; -1: 0 is 0
   std::vector<const char*> spellings;  // what else clients call it
 };
 

@@ -30,7 +30,8 @@ void check_strides(const std::string& what, const Layout& layout, const std::int
   std::int64_t dense = 1;
   for (int i = 0; i < dims; ++i) {
     if (strides[order[i]] != dense) {
-      invalid(what, ".strides[", order[i], "] is ", strides[order[i]], "; the tensor must be dense, where it is ", dense);
+      invalid(what, ".strides[", order[i], "] is ", strides[order[i]], "; the tensor must be dense, where it is ",
+              dense);
     }
     dense *= layout.shape[order[i]];
   }
@@ -66,7 +67,8 @@ Layout checked_layout(const std::string& what, std::int32_t dtype, std::int32_t 
   if (rank < 0 || rank > max_rank) invalid(what, ".rank is ", rank, "; allowed are 0 to ", max_rank);
   layout.rank = rank;
   std::int64_t count = 1;
-  const std::int64_t largest = std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_of(layout.dtype));
+  const std::int64_t largest =
+      std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_of(layout.dtype));
   for (int i = 0; i < rank; ++i) {
     if (shape[i] < 0) invalid(what, ".shape[", i, "] is ", shape[i], "; a size is at least 0");
     if (shape[i] != 0 && count > largest / shape[i]) invalid(what, ".shape has more elements than memory can hold");

@@ -8,14 +8,14 @@ namespace optim {
 
 struct Moments {
   double count;
-  double mean;       // of the unscaled, value-clipped gradient
-  double m2;         // its centred sum of squares
+  double mean;  // of the unscaled, value-clipped gradient
+  double m2;    // its centred sum of squares
   double abs_sum;
   double abs_max;
   double nonfinite;  // gradient elements that are not finite, before clipping by value
   double param_sum;
   double param_sq;
-  double cross;      // sum of gradient times parameter
+  double cross;  // sum of gradient times parameter
 
   OPTIM_FN void merge(const Moments& b) {
     if (b.count == 0) return;

@@ -101,8 +101,8 @@ void Plan::check_dtypes(std::size_t index, const TensorDescription& description)
   const DType param = description.param.dtype, grad = description.grad_dtype, state = description.state_dtype;
   const bool f64 = param == DType::f64;
   if (f64 != (grad == DType::f64) || f64 != (state == DType::f64)) {
-    invalid("params[", index, "] is ", name_of(param), ", its gradient ", name_of(grad), ", its states ", name_of(state),
-            "; F64 is allowed only when all three are F64");
+    invalid("params[", index, "] is ", name_of(param), ", its gradient ", name_of(grad), ", its states ",
+            name_of(state), "; F64 is allowed only when all three are F64");
   }
   if (index > 0 && f64 != in_double_) {
     invalid("params[", index, "] is ", name_of(param), "; a plan's tensors must be all F64 or none");

@@ -59,11 +59,11 @@ class Plan {
   bool needs_moments() const;  // of the gradient (and the parameter), before the rule
   bool needs_param_moments() const;
   bool needs_products() const;
-  bool needs_second_moment() const;  // its sum after the update, before the update: stable weight decay
+  bool needs_second_moment() const;   // its sum after the update, before the update: stable weight decay
   bool needs_mapped_moments() const;  // of whole tensors, as the maps of their rows leave the gradient
-  bool needs_global_norm() const;    // of the mapped gradients: the rule's pre_norm or max_grad_norm
-  bool maps_parameters() const;      // stable weight decay or norm loss
-  bool maps_by_row() const;          // the maps differ from row to row
+  bool needs_global_norm() const;     // of the mapped gradients: the rule's pre_norm or max_grad_norm
+  bool maps_parameters() const;       // stable weight decay or norm loss
+  bool maps_by_row() const;           // the maps differ from row to row
   bool looks_ahead() const;
   // The rule has inputs, and they are bound.
   bool inputs_given(int group) const { return inputs_given_[static_cast<std::size_t>(group)] != 0; }

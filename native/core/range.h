@@ -31,7 +31,9 @@ constexpr Range above(double minimum) { return {Kind::real, minimum, unbounded, 
 constexpr Range closed(double minimum, double maximum) { return {Kind::real, minimum, maximum, false, false, {}}; }
 constexpr Range open(double minimum, double maximum) { return {Kind::real, minimum, maximum, true, true, {}}; }
 constexpr Range half_open(double minimum, double maximum) { return {Kind::real, minimum, maximum, false, true, {}}; }
-constexpr Range half_open_below(double minimum, double maximum) { return {Kind::real, minimum, maximum, true, false, {}}; }
+constexpr Range half_open_below(double minimum, double maximum) {
+  return {Kind::real, minimum, maximum, true, false, {}};
+}
 constexpr Range integer(double minimum, double maximum = 9007199254740991.0) {  // 2^53 - 1: what a double can count to
   return {Kind::integer, minimum, maximum, false, false, {}};
 }

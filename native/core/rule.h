@@ -122,8 +122,9 @@ using Update = decltype(Rule::update(std::declval<float&>(), std::declval<float&
 template <class Rule>
 using Reduced = decltype(Rule::reduced_rank);
 template <class Rule>
-using Measure = decltype(Rule::measure(std::declval<float>(), std::declval<float>(), std::declval<const FloatState<Rule>&>(),
-                                       std::declval<const FloatScalars<Rule>&>()));
+using Measure =
+    decltype(Rule::measure(std::declval<float>(), std::declval<float>(), std::declval<const FloatState<Rule>&>(),
+                           std::declval<const FloatScalars<Rule>&>()));
 template <class Rule>
 using Program = decltype(Rule::program(std::declval<ProgramBuilder<SlotsOf<Rule>>&>(), Rule::hypers, MatrixView{}));
 template <class Rule>
@@ -131,14 +132,15 @@ using View = decltype(Rule::view(Rule::hypers, 0, nullptr));
 template <class Rule>
 using Init = typename Rule::init;
 template <class Rule>
-using Specialize = decltype(Rule::specialize(std::declval<FloatScalars<Rule>&>(), std::declval<const DoubleState<Rule>&>(),
-                                             std::declval<const TensorFacts&>()));
+using Specialize = decltype(Rule::specialize(
+    std::declval<FloatScalars<Rule>&>(), std::declval<const DoubleState<Rule>&>(), std::declval<const TensorFacts&>()));
 template <class Rule>
 using CloseRow = decltype(Rule::close_row(std::declval<double*>(), std::declval<DoubleState<Rule>&>(),
                                           std::declval<const DoubleScalars<Rule>&>(), std::declval<const Extent&>()));
 template <class Rule>
-using CloseTensor = decltype(Rule::close_tensor(std::declval<double*>(), std::declval<DoubleState<Rule>&>(),
-                                                std::declval<const DoubleScalars<Rule>&>(), std::declval<const Extent&>()));
+using CloseTensor =
+    decltype(Rule::close_tensor(std::declval<double*>(), std::declval<DoubleState<Rule>&>(),
+                                std::declval<const DoubleScalars<Rule>&>(), std::declval<const Extent&>()));
 template <class Rule>
 using Check = decltype(Rule::check(Rule::hypers));
 template <class Rule>
@@ -250,8 +252,8 @@ constexpr AlternatingSlots alternation() {
 
 // Whether a pass may leave slot I unwritten: the caller's, one that keeps its value, and the one that rests.
 template <class Rule, int I>
-constexpr bool is_read_only = SlotsOf<Rule>::template role<I>() == Role::input || SlotsOf<Rule>::template role<I>() == Role::fixed ||
-                              I == alternation<Rule>().resting;
+constexpr bool is_read_only = SlotsOf<Rule>::template role<I>() == Role::input
+                              || SlotsOf<Rule>::template role<I>() == Role::fixed || I == alternation<Rule>().resting;
 template <class Rule>
 constexpr Pass update_pass = detail::update_pass<Rule>();
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/extent.h"
-#include "core/layout.h"
 #include "core/hyper_info.h"
+#include "core/layout.h"
 #include "core/program.h"
 #include "core/rule.h"
 #include "core/slot.h"
@@ -16,7 +16,7 @@
 
 namespace optim {
 
-constexpr int max_slots = 8;              // of one rule
+constexpr int max_slots = 8;  // of one rule
 constexpr int max_hypers = 32;
 constexpr int max_sums = 8;               // of one reduced rule
 constexpr std::size_t max_scalars = 256;  // bytes of Scalars<double>
@@ -37,9 +37,10 @@ struct Reduction {
   std::int64_t (*unit_length)(const double* hypers, const Layout&);  // null: units are those of the scope
   Pass (*gather_pass)(const double* hypers);
   Pass (*apply_pass)(const double* hypers);
-  void (*close_row)(double* sums, double* slots, const void* scalars, const Extent&);     // may be null; scalars in double
+  void (*close_row)(double* sums, double* slots, const void* scalars, const Extent&);  // may be null; scalars in double
   void (*close_tensor)(double* sums, double* slots, const void* scalars, const Extent&);  // may be null
-  ByPrecision<void (*)(const double* row, const double* tensor, const void* scalars, const Extent&, void* factors)> finish;
+  ByPrecision<void (*)(const double* row, const double* tensor, const void* scalars, const Extent&, void* factors)>
+      finish;
 };
 
 struct AliasInfo {
@@ -61,14 +62,14 @@ struct RuleInfo {
   std::vector<AliasInfo> aliases;
   std::vector<HyperInfo> hypers;
   std::vector<SlotInfo> slots;
-  std::vector<int> inputs;                    // slots of role input
-  int second_moment;                          // slot of that role with one value per element; -1: none
-  int adanorm_slot;                           // AdaNorm's average; -1: none
-  int slow_params;                            // slot of that role; -1: none
+  std::vector<int> inputs;  // slots of role input
+  int second_moment;        // slot of that role with one value per element; -1: none
+  int adanorm_slot;         // AdaNorm's average; -1: none
+  int slow_params;          // slot of that role; -1: none
   AlternatingSlots alternating;
-  int max_dimension;                          // of a matrix rule
+  int max_dimension;  // of a matrix rule
 
-  const char* (*check)(const double* hypers);  // may be null; returns null or what is wrong
+  const char* (*check)(const double* hypers);                        // may be null; returns null or what is wrong
   const char* (*check_tensor)(const double* hypers, const Layout&);  // likewise
   GroupOptions (*group_options)(const double* hypers, const HelperSettings& plan);
   double (*learning_rate)(const double* hypers, double t);
@@ -80,8 +81,8 @@ struct RuleInfo {
   const Reduction* measure;    // of a matrix rule, between its program and its update; null without
   const Reduction* init;       // null without an initialization
 
-  unsigned (*due)(const double* hypers, double t, bool first_step);                              // null unless matrix
-  MatrixView (*view)(const double* hypers, int rank, const std::int64_t* shape);                 // null: the whole tensor
+  unsigned (*due)(const double* hypers, double t, bool first_step);               // null unless matrix
+  MatrixView (*view)(const double* hypers, int rank, const std::int64_t* shape);  // null: the whole tensor
   void (*program)(const double* hypers, const MatrixView& view, std::vector<MatrixOperation>& operations);
 
   bool slot_exists(int slot, const double* hyper) const {
@@ -91,7 +92,7 @@ struct RuleInfo {
     return info.values == 0 ? value != 0 : (info.values >> static_cast<int>(value) & 1u) != 0;
   }
   int hyper_index(const std::string& hyper) const;  // -1: none
-  int first_moment() const;                          // slot of that role; -1: none
+  int first_moment() const;                         // slot of that role; -1: none
   bool is_state(int slot) const { return slots[slot].role != Role::input; }
 };
 

@@ -62,7 +62,8 @@ Json rule_json(const RuleInfo& rule) {
   Json hypers = Json::array();
   for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper, rule.hypers));
   Json aliases = Json::array();
-  for (const AliasInfo& alias : rule.aliases) aliases.push_back({{"name", alias.name}, {"hypers", {{alias.hyper, alias.value}}}});
+  for (const AliasInfo& alias : rule.aliases)
+    aliases.push_back({{"name", alias.name}, {"hypers", {{alias.hyper, alias.value}}}});
   Json slots = Json::array();
   Json needs = Json::array();
   for (const SlotInfo& slot : rule.slots) {

@@ -19,7 +19,12 @@ enum class SlotShape {
   matrix,  // one square matrix per dimension (and block, core/matrix_view.h), names suffixed _0, _1, ... (_0_0, _0_1, ...)
 };
 
-enum class Initial { zero, param, identity, unit };  // identity: hyper-parameter matrix_eps times the unit matrix; unit: that itself
+enum class Initial {
+  zero,
+  param,
+  identity,
+  unit
+};  // identity: hyper-parameter matrix_eps times the unit matrix; unit: that itself
 
 // What helpers do with a slot.
 enum class Role {
@@ -37,7 +42,7 @@ struct SlotInfo {
   SlotShape shape;
   Initial initial;
   Role role;
-  int when;  // index of the hyper-parameter that decides whether the slot exists; -1: it always does
+  int when;              // index of the hyper-parameter that decides whether the slot exists; -1: it always does
   std::uint32_t values;  // bit v: it exists where the hyper-parameter is v; 0: wherever it is not 0
 };
 
@@ -57,14 +62,14 @@ struct SlotTag {
   }
 };
 
-#define OPTIM_SLOT(NAME, SHAPE, INITIAL, ROLE, DOC)            \
-  struct NAME##_slot : SlotTag<NAME##_slot> {                  \
-    static constexpr const char* name = #NAME;                 \
-    static constexpr const char* doc = DOC;                    \
-    static constexpr SlotShape shape = SlotShape::SHAPE;       \
-    static constexpr Initial initial = Initial::INITIAL;       \
-    static constexpr Role role = Role::ROLE;                   \
-  };                                                           \
+#define OPTIM_SLOT(NAME, SHAPE, INITIAL, ROLE, DOC)      \
+  struct NAME##_slot : SlotTag<NAME##_slot> {            \
+    static constexpr const char* name = #NAME;           \
+    static constexpr const char* doc = DOC;              \
+    static constexpr SlotShape shape = SlotShape::SHAPE; \
+    static constexpr Initial initial = Initial::INITIAL; \
+    static constexpr Role role = Role::ROLE;             \
+  };                                                     \
   OPTIM_TAG NAME##_slot NAME {}
 
 // The slots of a rule. The two packs run in step; Always marks a slot without condition.
@@ -85,7 +90,8 @@ struct Slots<Entry<Slot, Hyper, Words>...> {
   template <class H>
   static constexpr void describe(const H&, SlotInfo* out) {
     int i = 0;
-    ((out[i++] = SlotInfo{Slot::name, Slot::doc, Slot::shape, Slot::initial, Slot::role, condition<Hyper>(H{}), Words}), ...);
+    ((out[i++] = SlotInfo{Slot::name, Slot::doc, Slot::shape, Slot::initial, Slot::role, condition<Hyper>(H{}), Words}),
+     ...);
   }
 
   // Values of the slots at one element (or of one row, or of one tensor).
@@ -144,7 +150,8 @@ struct Slots<Entry<Slot, Hyper, Words>...> {
  private:
   template <class Condition, class... Tag>
   static constexpr int condition(const Hypers<Tag...>&) {
-    return IndexOf<Condition, Tag...>::value < static_cast<int>(sizeof...(Tag)) ? IndexOf<Condition, Tag...>::value : -1;
+    return IndexOf<Condition, Tag...>::value < static_cast<int>(sizeof...(Tag)) ? IndexOf<Condition, Tag...>::value
+                                                                                : -1;
   }
 };
 

@@ -20,8 +20,8 @@ struct Tile {
 };
 
 struct TiledTensor {
-  std::int64_t first_unit;     // of the tensor, counted over all tensors
-  std::int64_t units;          // 0: absent or empty
+  std::int64_t first_unit;  // of the tensor, counted over all tensors
+  std::int64_t units;       // 0: absent or empty
   std::int64_t unit_length;
   std::int64_t first_partial;
   std::int64_t partials_per_unit;
@@ -68,7 +68,8 @@ struct Tiling {
       for (std::int64_t piece = 0; piece < t.partials_per_unit; ++piece) {
         const std::int64_t offset = piece * tile_length_;
         const auto count = static_cast<std::int32_t>(std::min(tile_length_, t.unit_length - offset));
-        tiles.push_back({unit * t.unit_length + offset, unit, t.first_partial + unit * t.partials_per_unit + piece, tensor, count});
+        tiles.push_back(
+            {unit * t.unit_length + offset, unit, t.first_partial + unit * t.partials_per_unit + piece, tensor, count});
       }
     }
   }
@@ -77,7 +78,8 @@ struct Tiling {
     const std::int64_t group = std::max<std::int64_t>(1, tile_length_ / t.unit_length);
     for (std::int64_t unit = 0; unit < t.units; unit += group) {
       const std::int64_t count = std::min(group, t.units - unit);
-      tiles.push_back({unit * t.unit_length, unit, t.first_partial + unit, tensor, static_cast<std::int32_t>(count * t.unit_length)});
+      tiles.push_back({unit * t.unit_length, unit, t.first_partial + unit, tensor,
+                       static_cast<std::int32_t>(count * t.unit_length)});
     }
   }
 

@@ -64,7 +64,8 @@ class Engine {
   virtual void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t seed, std::uint64_t offset) = 0;
   // The largest matrices come first. Matrices, roots, errors and counts are on the device; counts, two in the order of
   // RootCounts, are added to and may be null. Queued, as a step is.
-  virtual void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options, std::uint64_t* counts) = 0;
+  virtual void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options,
+                             std::uint64_t* counts) = 0;
   virtual void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options,
                               std::uint64_t* counts) = 0;
 

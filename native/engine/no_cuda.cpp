@@ -9,7 +9,8 @@ namespace optim {
 int cuda_device_count() { return 0; }
 
 std::unique_ptr<Engine> make_cuda_engine(int, void*) {
-  throw Error(Status::unsupported, "device_type is 1 (OPTIM_CUDA), but this library was built without CUDA; allowed is 0 (OPTIM_CPU)");
+  throw Error(Status::unsupported,
+              "device_type is 1 (OPTIM_CUDA), but this library was built without CUDA; allowed is 0 (OPTIM_CPU)");
 }
 
 }  // namespace optim

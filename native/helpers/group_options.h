@@ -28,8 +28,8 @@ struct GroupOptions {
   }
   bool needs_global_norm() const { return pre_norm || max_grad_norm > 0; }
   bool needs_moments() const {
-    return needs_param_moments() || needs_global_norm() || adanorm || helpers.skip_nonfinite ||
-           helpers.clip_norm > 0 || helpers.centralize || helpers.normalize;
+    return needs_param_moments() || needs_global_norm() || adanorm || helpers.skip_nonfinite || helpers.clip_norm > 0 ||
+           helpers.centralize || helpers.normalize;
   }
   bool needs_mapped_moments() const { return needs_global_norm() || adanorm || helpers.normalize; }
   bool needs_second_moment() const { return helpers.stable_weight_decay > 0; }

@@ -51,7 +51,8 @@ OPTIM_FN void begin_global(GlobalFacts& facts, const Moments& all, const HelperS
 }
 
 // Everything that needs the moments of one row only.
-OPTIM_FN RowMap row_stage(const Moments& row, const Extent& tensor, const GlobalFacts& facts, const GroupOptions& options) {
+OPTIM_FN RowMap row_stage(const Moments& row, const Extent& tensor, const GlobalFacts& facts,
+                          const GroupOptions& options) {
   const HelperSettings& settings = options.helpers;
   RowMap map = RowMap::identity();
   map.scale = facts.clip;
@@ -92,8 +93,8 @@ OPTIM_FN double global_scale(const GlobalFacts& facts, const GroupOptions& optio
 // AdaNorm reads the gradient as the rule does, coupled weight decay included; `average` is its state.
 OPTIM_FN void adanorm_stage(TensorMap& map, double& average, const GlobalFacts& facts, const GroupOptions& options) {
   const double factor = options.sign * global_scale(facts, options);
-  const double sum_sq = factor * factor * map.sum_sq + 2 * factor * options.l2 * map.cross +
-                        options.l2 * options.l2 * map.param_sq;
+  const double sum_sq =
+      factor * factor * map.sum_sq + 2 * factor * options.l2 * map.cross + options.l2 * options.l2 * map.param_sq;
   map.adanorm = adanorm_factor(average, std::sqrt(sum_sq > 0 ? sum_sq : 0), options.adanorm_r);
 }
 

@@ -7,7 +7,8 @@
 namespace optim::rules {
 
 inline namespace adabelief_tags {
-OPTIM_SLOT(exp_avg_var, param, zero, second_moment, "Moving average of the squared distance of the gradient from its average.");
+OPTIM_SLOT(exp_avg_var, param, zero, second_moment,
+           "Moving average of the squared distance of the gradient from its average.");
 OPTIM_SLOT(max_exp_avg_var, param, zero, none, "Running maximum of exp_avg_var.");
 OPTIM_HYPER(rectify, range::boolean(), "Rectify the variance of the adaptive step (RAdam).");
 }  // namespace adabelief_tags
@@ -17,12 +18,13 @@ struct adabelief {
   static constexpr const char* paper =
       "Zhuang et al.: AdaBelief Optimizer: Adapting Stepsizes by the Belief in Observed Gradients (2020)";
   static constexpr const char* url = "https://arxiv.org/abs/2010.07468";
-  static constexpr const char* summary = "Steps by the belief in the gradient: q = E[(g - m)^2], p -= lr m / (sqrt(q) + eps).";
+  static constexpr const char* summary =
+      "Steps by the belief in the gradient: q = E[(g - m)^2], p -= lr m / (sqrt(q) + eps).";
 
-  static constexpr auto hypers =
-      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-16, weight_decay = 0, weight_decouple = true,
-                    fixed_decay = false, rectify = true, n_sma_threshold = 5, degenerated_to_sgd = true, ams_bound = false,
-                    adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers = optim::hypers(
+      lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-16, weight_decay = 0, weight_decouple = true, fixed_decay = false,
+      rectify = true, n_sma_threshold = 5, degenerated_to_sgd = true, ams_bound = false, adam_debias = false,
+      adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_var, max_exp_avg_var.when(ams_bound), exp_grad_adanorm.when(adanorm));
 

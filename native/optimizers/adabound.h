@@ -20,9 +20,10 @@ struct adabound {
   static constexpr const char* summary =
       "Adam turning into SGD: p -= min(max(lr / (sqrt(v^) + eps), low(t)), high(t)) m^, bounds closing in on final_lr.";
 
-  static constexpr auto hypers = optim::hypers(
-      lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, final_lr = 0.1, gamma = 1e-3, base_lr = lr, weight_decay = 0,
-      weight_decouple = false, fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, final_lr = 0.1, gamma = 1e-3, base_lr = lr,
+                    weight_decay = 0, weight_decouple = false, fixed_decay = false, ams_bound = false,
+                    adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound));
 
   template <class H>

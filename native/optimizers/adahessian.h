@@ -24,11 +24,13 @@ struct adahessian {
   static constexpr const char* paper =
       "Yao et al.: ADAHESSIAN: An Adaptive Second Order Optimizer for Machine Learning (2021)";
   static constexpr const char* url = "https://arxiv.org/abs/2006.00719";
-  static constexpr const char* summary = "Adam with the Hessian's diagonal D as second moment: v = E[D^2], p -= lr m^ / (v^^(k/2) + eps).";
+  static constexpr const char* summary =
+      "Adam with the Hessian's diagonal D as second moment: v = E[D^2], p -= lr m^ / (v^^(k/2) + eps).";
 
-  static constexpr auto hypers = optim::hypers(lr = 0.15, beta1 = 0.9, beta2 = 0.999, eps = 1e-4, hessian_power = 1,
-                                               spatial_average = conv, block_size = 0, weight_decay = 0, weight_decouple = true,
-                                               fixed_decay = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers =
+      optim::hypers(lr = 0.15, beta1 = 0.9, beta2 = 0.999, eps = 1e-4, hessian_power = 1, spatial_average = conv,
+                    block_size = 0, weight_decay = 0, weight_decouple = true, fixed_decay = false, adam_debias = false,
+                    maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_hessian_diag_sq, hessian);
 
   template <class H>
@@ -39,7 +41,8 @@ struct adahessian {
   template <class H>
   static const char* check_tensor(const H& h, const Layout& tensor) {
     if (!tensor.row_major && unit_length(h, tensor) > 1) return "spatial_average needs row-major strides";
-    if (h[spatial_average] != block || tensor.extent.count % static_cast<std::int64_t>(h[block_size]) == 0) return nullptr;
+    if (h[spatial_average] != block || tensor.extent.count % static_cast<std::int64_t>(h[block_size]) == 0)
+      return nullptr;
     return "the number of its elements is not a multiple of block_size";
   }
 

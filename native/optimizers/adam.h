@@ -8,14 +8,13 @@ namespace optim::rules {
 
 struct adam {
   static constexpr const char* title = "Adam";
-  static constexpr const char* paper =
-      "Kingma, Ba: Adam: A Method for Stochastic Optimization (2015)";
+  static constexpr const char* paper = "Kingma, Ba: Adam: A Method for Stochastic Optimization (2015)";
   static constexpr const char* url = "https://arxiv.org/abs/1412.6980";
   static constexpr const char* summary = "Adaptive moments: p -= lr m^ / (sqrt(v^) + eps).";
 
-  static constexpr auto hypers =
-      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false,
-                    fixed_decay = false, ams_bound = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers = optim::hypers(
+      lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false, fixed_decay = false,
+      ams_bound = false, adam_debias = false, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound));
   static constexpr Alias<adam> aliases[] = {{"AMSGrad", ams_bound = true}, {"AdamD", adam_debias = true}};
 

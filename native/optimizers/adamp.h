@@ -11,12 +11,13 @@ struct adamp : Projected<adamp> {
   static constexpr const char* paper =
       "Heo et al.: AdamP: Slowing Down the Slowdown for Momentum Optimizers on Scale-invariant Weights (2021)";
   static constexpr const char* url = "https://arxiv.org/abs/2006.08217";
-  static constexpr const char* summary = "Adam without the growth of scale-invariant weights: u -= (u . p^) p^, p -= lr u.";
+  static constexpr const char* summary =
+      "Adam without the growth of scale-invariant weights: u -= (u . p^) p^, p -= lr u.";
 
   static constexpr auto hypers =
-      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, fixed_decay = false, delta = 0.1,
-                    wd_ratio = 0.1, nesterov = false, use_gc = false, adam_debias = false, adanorm = false, adanorm_r = 0.95,
-                    maximize = false, use_softplus = false, beta_softplus = 50);
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, fixed_decay = false,
+                    delta = 0.1, wd_ratio = 0.1, nesterov = false, use_gc = false, adam_debias = false, adanorm = false,
+                    adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
 
   template <class T>

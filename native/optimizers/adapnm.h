@@ -7,7 +7,8 @@
 namespace optim::rules {
 
 inline namespace adapnm_tags {
-OPTIM_HYPER(beta3, range::at_least(0), "Weight of the negative momentum: how much the gradient's noise is raised (beta_0).");
+OPTIM_HYPER(beta3, range::at_least(0),
+            "Weight of the negative momentum: how much the gradient's noise is raised (beta_0).");
 OPTIM_SLOT(neg_exp_avg, param, zero, none, "Moving average of the gradient that even steps advance.");
 }  // namespace adapnm_tags
 
@@ -16,11 +17,13 @@ struct adapnm {
   static constexpr const char* paper =
       "Xie et al.: Positive-Negative Momentum: Manipulating Stochastic Gradient Noise to Improve Generalization (2021)";
   static constexpr const char* url = "https://arxiv.org/abs/2103.17182";
-  static constexpr const char* summary = "Adam with positive-negative momentum: p -= lr ((1 + b0) m - b0 m')^ / (sqrt(v^) + eps).";
+  static constexpr const char* summary =
+      "Adam with positive-negative momentum: p -= lr ((1 + b0) m - b0 m')^ / (sqrt(v^) + eps).";
 
-  static constexpr auto hypers = optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, beta3 = 1, eps = 1e-8, weight_decay = 0,
-                                               weight_decouple = true, fixed_decay = false, ams_bound = true, adam_debias = false,
-                                               adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, beta3 = 1, eps = 1e-8, weight_decay = 0,
+                    weight_decouple = true, fixed_decay = false, ams_bound = true, adam_debias = false, adanorm = false,
+                    adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, neg_exp_avg, exp_avg_sq, max_exp_avg_sq.when(ams_bound), exp_grad_adanorm.when(adanorm));
   static constexpr auto alternating = alternate(slots, exp_avg, neg_exp_avg);

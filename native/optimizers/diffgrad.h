@@ -15,9 +15,10 @@ struct diffgrad {
   static constexpr const char* summary =
       "Adam, slowed where the gradient stays the same: p -= lr m^ / (sqrt(v^) + eps) / (1 + exp(-|g - g'|)).";
 
-  static constexpr auto hypers = optim::hypers(
-      lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false, fixed_decay = false,
-      ams_bound = false, adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = false,
+                    fixed_decay = false, ams_bound = false, adam_debias = false, adanorm = false, adanorm_r = 0.95,
+                    maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_sq, previous_grad, max_exp_avg_sq.when(ams_bound), exp_grad_adanorm.when(adanorm));
 

@@ -16,10 +16,10 @@ struct diffrgrad {
   static constexpr const char* summary =
       "diffGrad with RAdam's rectification: p -= lr r_t m^ / (sqrt(v) + eps) / (1 + exp(-|g - g'|)).";
 
-  static constexpr auto hypers =
-      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = true,
-                    fixed_decay = false, n_sma_threshold = 5, degenerated_to_sgd = true, ams_bound = false,
-                    adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers = optim::hypers(
+      lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, weight_decouple = true, fixed_decay = false,
+      n_sma_threshold = 5, degenerated_to_sgd = true, ams_bound = false, adam_debias = false, adanorm = false,
+      adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots =
       optim::slots(exp_avg, exp_avg_sq, previous_grad, max_exp_avg_sq.when(ams_bound), exp_grad_adanorm.when(adanorm));
 

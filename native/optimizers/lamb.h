@@ -8,7 +8,8 @@ namespace optim::rules {
 
 inline namespace lamb_tags {
 OPTIM_HYPER(bias_correction, range::boolean(), "Correct the bias of both moments.");
-OPTIM_HYPER(grad_averaging, range::boolean(), "The first moment adds (1 - beta1) times the gradient instead of all of it.");
+OPTIM_HYPER(grad_averaging, range::boolean(),
+            "The first moment adds (1 - beta1) times the gradient instead of all of it.");
 OPTIM_HYPER(adam, range::boolean(), "Leave the trust ratio at 1.");
 }  // namespace lamb_tags
 
@@ -19,10 +20,10 @@ struct lamb {
   static constexpr const char* url = "https://arxiv.org/abs/1904.00962";
   static constexpr const char* summary = "Adam's direction u, layer-wise scaled: p -= lr |p| / |u| u.";
 
-  static constexpr auto hypers =
-      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-6, weight_decay = 0, weight_decouple = true,
-                    bias_correction = false, adam_debias = false, grad_averaging = true, clamp = 10, adam = false,
-                    pre_norm = false, max_grad_norm = 0, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers = optim::hypers(
+      lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-6, weight_decay = 0, weight_decouple = true,
+      bias_correction = false, adam_debias = false, grad_averaging = true, clamp = 10, adam = false, pre_norm = false,
+      max_grad_norm = 0, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
 
   template <class H>

@@ -20,7 +20,8 @@ struct nero {
   static constexpr const char* paper =
       "Liu, Bernstein, Meister, Yue: Learning by Turning: Neural Architecture Aware Optimisation (2021)";
   static constexpr const char* url = "https://arxiv.org/abs/2102.07227";
-  static constexpr const char* summary = "Per-neuron relative steps on balanced weights: p -= lr scale g / |g|, then centred with norm 1.";
+  static constexpr const char* summary =
+      "Per-neuron relative steps on balanced weights: p -= lr scale g / |g|, then centred with norm 1.";
 
   static constexpr auto hypers = optim::hypers(lr = 0.01, beta = 0.999, eps = 0, constraints = true, maximize = false);
   static constexpr auto slots = optim::slots(exp_avg_sq, scale);

@@ -6,7 +6,8 @@
 namespace optim::rules {
 
 inline namespace pnm_tags {
-OPTIM_HYPER(beta2, range::at_least(0), "Weight of the negative momentum: how much the gradient's noise is raised (beta_0).");
+OPTIM_HYPER(beta2, range::at_least(0),
+            "Weight of the negative momentum: how much the gradient's noise is raised (beta_0).");
 OPTIM_SLOT(pos_momentum, param, zero, none, "Momentum that odd steps advance.");
 OPTIM_SLOT(neg_momentum, param, zero, none, "Momentum that even steps advance.");
 }  // namespace pnm_tags
@@ -16,10 +17,11 @@ struct pnm {
   static constexpr const char* paper =
       "Xie et al.: Positive-Negative Momentum: Manipulating Stochastic Gradient Noise to Improve Generalization (2021)";
   static constexpr const char* url = "https://arxiv.org/abs/2103.17182";
-  static constexpr const char* summary = "Momentum less its older twin, for more gradient noise: p -= lr ((1 + b0) m - b0 m') / norm.";
+  static constexpr const char* summary =
+      "Momentum less its older twin, for more gradient noise: p -= lr ((1 + b0) m - b0 m') / norm.";
 
-  static constexpr auto hypers = optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 1, weight_decay = 0, weight_decouple = true,
-                                               fixed_decay = false, maximize = false);
+  static constexpr auto hypers = optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 1, weight_decay = 0,
+                                               weight_decouple = true, fixed_decay = false, maximize = false);
   static constexpr auto slots = optim::slots(pos_momentum, neg_momentum);
   static constexpr auto alternating = alternate(slots, pos_momentum, neg_momentum);
 

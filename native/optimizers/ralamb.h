@@ -20,10 +20,11 @@ struct ralamb {
   static constexpr const char* url = "https://arxiv.org/abs/1908.03265";
   static constexpr const char* summary = "RAdam's direction u, layer-wise scaled: p -= lr |p| / |p - lr u| u.";
 
-  static constexpr auto hypers = optim::hypers(
-      lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, fixed_decay = false, n_sma_threshold = 5,
-      degenerated_to_sgd = true, clamp = 10, trust_norm = of_new_param, pre_norm = false, max_grad_norm = 0,
-      adam_debias = false, adanorm = false, adanorm_r = 0.95, maximize = false, use_softplus = false, beta_softplus = 50);
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, fixed_decay = false,
+                    n_sma_threshold = 5, degenerated_to_sgd = true, clamp = 10, trust_norm = of_new_param,
+                    pre_norm = false, max_grad_norm = 0, adam_debias = false, adanorm = false, adanorm_r = 0.95,
+                    maximize = false, use_softplus = false, beta_softplus = 50);
   static constexpr auto slots = optim::slots(exp_avg, exp_avg_sq, exp_grad_adanorm.when(adanorm));
 
   template <class H>

@@ -27,12 +27,13 @@ struct ranger21 {
   static constexpr const char* summary =
       "AdamW, positive-negative, with AGC, centralization, softplus, stable decay, norm loss, schedule and Lookahead.";
 
-  static constexpr auto hypers = optim::hypers(
-      num_iterations = 0, lr = 1e-3, beta0 = 0.9, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, amsgrad = true, use_softplus = true,
-      beta_softplus = 50, disable_lr_scheduler = false, num_warm_up_iterations = -1, num_warm_down_iterations = -1,
-      warm_down_min_lr = 3e-5, agc_clipping_value = 1e-2, agc_eps = 1e-3, centralize_gradients = true,
-      normalize_gradients = true, lookahead_merge_time = 5, lookahead_blending_alpha = 0.5, weight_decay = 1e-4,
-      weight_decouple = true, fixed_decay = false, norm_loss_factor = 1e-4, adam_debias = false, maximize = false);
+  static constexpr auto hypers =
+      optim::hypers(num_iterations = 0, lr = 1e-3, beta0 = 0.9, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, amsgrad = true,
+                    use_softplus = true, beta_softplus = 50, disable_lr_scheduler = false, num_warm_up_iterations = -1,
+                    num_warm_down_iterations = -1, warm_down_min_lr = 3e-5, agc_clipping_value = 1e-2, agc_eps = 1e-3,
+                    centralize_gradients = true, normalize_gradients = true, lookahead_merge_time = 5,
+                    lookahead_blending_alpha = 0.5, weight_decay = 1e-4, weight_decouple = true, fixed_decay = false,
+                    norm_loss_factor = 1e-4, adam_debias = false, maximize = false);
   static constexpr auto slots = optim::slots(grad_ma, neg_grad_ma, variance_ma, max_variance_ma.when(amsgrad),
                                              lookahead_params.when(lookahead_merge_time));
   static constexpr auto alternating = alternate(slots, grad_ma, neg_grad_ma);
@@ -40,7 +41,8 @@ struct ranger21 {
 
   template <class H>
   static constexpr const char* check(const H& h) {
-    return h[weight_decouple] == 0 ? "weight_decouple = false is not defined: Ranger21's decay is the stable one" : nullptr;
+    return h[weight_decouple] == 0 ? "weight_decouple = false is not defined: Ranger21's decay is the stable one"
+                                   : nullptr;
   }
 
   template <class H>

@@ -12,8 +12,9 @@ struct sgd {
   static constexpr const char* url = "https://proceedings.mlr.press/v28/sutskever13.html";
   static constexpr const char* summary = "Stochastic gradient descent with momentum: b = mu b + g, p -= lr b.";
 
-  static constexpr auto hypers = optim::hypers(lr = 1e-3, momentum = 0, dampening = 0, nesterov = false, weight_decay = 0,
-                                               weight_decouple = false, fixed_decay = false, maximize = false);
+  static constexpr auto hypers =
+      optim::hypers(lr = 1e-3, momentum = 0, dampening = 0, nesterov = false, weight_decay = 0, weight_decouple = false,
+                    fixed_decay = false, maximize = false);
   static constexpr auto slots = optim::slots(momentum_buffer.when(momentum));
 
   template <class H>

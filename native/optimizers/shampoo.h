@@ -16,11 +16,12 @@ struct shampoo {
   static constexpr const char* paper =
       "Gupta, Koren, Singer: Shampoo: Preconditioned Stochastic Tensor Optimization (2018)";
   static constexpr const char* url = "https://arxiv.org/abs/1802.09568";
-  static constexpr const char* summary = "Preconditions along every dimension: H_j += G_j G_j^T, p -= lr G x_j H_j^(-1/2k).";
+  static constexpr const char* summary =
+      "Preconditions along every dimension: H_j += G_j G_j^T, p -= lr G x_j H_j^(-1/2k).";
 
-  static constexpr auto hypers =
-      optim::hypers(lr = 1e-3, momentum = 0, weight_decay = 0, weight_decouple = false, fixed_decay = false,
-                    preconditioning_compute_steps = 1, inverse_exponent_override = 0, matrix_eps = 1e-4, maximize = false);
+  static constexpr auto hypers = optim::hypers(lr = 1e-3, momentum = 0, weight_decay = 0, weight_decouple = false,
+                                               fixed_decay = false, preconditioning_compute_steps = 1,
+                                               inverse_exponent_override = 0, matrix_eps = 1e-4, maximize = false);
   static constexpr auto slots = optim::slots(pre_cond, inv_pre_cond, momentum_buffer.when(momentum));
   static constexpr int max_dimension = 8192;
 

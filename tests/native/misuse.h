@@ -29,7 +29,8 @@ template <class T>
 void expect_sizes_checked(
     const T& valid, const std::function<optim_status(const T*)>& use, const std::function<void()>& undo = [] {},
     uint64_t first = sizeof(T)) {
-  for (uint64_t size : {uint64_t{0}, uint64_t{4}, first - 8, first - 1, uint64_t{sizeof(T) - 1}, uint64_t{sizeof(T) + 1}, UINT64_MAX}) {
+  for (uint64_t size :
+       {uint64_t{0}, uint64_t{4}, first - 8, first - 1, uint64_t{sizeof(T) - 1}, uint64_t{sizeof(T) + 1}, UINT64_MAX}) {
     T wrong = valid;
     wrong.size = size;
     EXPECT_TRUE(refused(use(&wrong), {"size", std::to_string(size)}));

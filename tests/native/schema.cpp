@@ -148,8 +148,8 @@ const Rule* find_rule(const std::string& name) {
 }
 
 std::vector<double> without_own_helpers(const Rule& rule, std::vector<double> row) {
-  for (const char* off : {"use_gc", "agc_clipping_value", "centralize_gradients", "normalize_gradients", "norm_loss_factor",
-                          "lookahead_merge_time"}) {
+  for (const char* off : {"use_gc", "agc_clipping_value", "centralize_gradients", "normalize_gradients",
+                          "norm_loss_factor", "lookahead_merge_time"}) {
     row = with(rule, std::move(row), off, 0);
   }
   // Norm loss comes with stable decay, which divides by a sum over all parameters.

@@ -17,8 +17,8 @@ struct Hyper {
   bool maximum_open = false;
   std::string kind;  // real, integer, boolean, word
   std::vector<std::string> words;
-  std::string like;       // the hyper whose value in a new plan 0 stands for; empty: 0 is 0
-  bool variadic = false;  // the rest of a row of values
+  std::string like;                    // the hyper whose value in a new plan 0 stands for; empty: 0 is 0
+  bool variadic = false;               // the rest of a row of values
   std::vector<std::string> spellings;  // what other libraries call it
   std::string doc;
 };

@@ -15,7 +15,8 @@ namespace {
 std::string key_of(const std::string& name) {
   std::string key;
   for (const char c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) != 0) key += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0)
+      key += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   return key;
 }

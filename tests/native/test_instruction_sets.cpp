@@ -144,7 +144,8 @@ TEST(InstructionSet, OfMatrixRootsAndSurgery) {
     tasks.insert(tasks.end(), roots.views(), roots.views() + roots.count());
     check(optim_pcgrad(engine, 2, merged.count(), tasks.data(), merged.views(), nullptr, OPTIM_REDUCTION_SUM));
     check(optim_inverse_root(engine, roots.count(), matrices.views(), roots.views(), 4, 1e-6, nullptr));
-    check(optim_coupled_newton(engine, newton.count(), sources.views(), newton.views(), 2, 40, 1e-10, nullptr, nullptr));
+    check(
+        optim_coupled_newton(engine, newton.count(), sources.views(), newton.views(), 2, 40, 1e-10, nullptr, nullptr));
     return std::vector<std::vector<Bytes>>{roots.bytes(), newton.bytes(), merged.bytes()};
   };
   const auto best = call();

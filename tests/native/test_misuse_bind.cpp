@@ -132,8 +132,10 @@ TEST_P(MisuseBind, StepStructSizes) {
   other.start();
   const auto options = sized<optim_step>();
   expect_sizes_checked<optim_step>(
-      options, [&](const optim_step* o) { return optim_plan_step(other.plan(), o); }, [] {}, offsetof(optim_step, overflow));
-  EXPECT_EQ(other.counter(), 2) << "only the accepted calls may have stepped: that of an earlier header and that of a later one";
+      options, [&](const optim_step* o) { return optim_plan_step(other.plan(), o); }, [] {},
+      offsetof(optim_step, overflow));
+  EXPECT_EQ(other.counter(), 2)
+      << "only the accepted calls may have stepped: that of an earlier header and that of a later one";
 }
 
 TEST_P(MisuseBind, Counters) {

@@ -35,7 +35,9 @@ class CpuEngine : public Engine {
     return buffer;
   }
   void release(void* buffer) override { std::free(buffer); }
-  void copy(void* destination, const void* source, std::uint64_t bytes) override { std::memmove(destination, source, bytes); }
+  void copy(void* destination, const void* source, std::uint64_t bytes) override {
+    std::memmove(destination, source, bytes);
+  }
   bool owns_address(const void*) const override { return true; }
 
   void update_loss_scale(LossScale* state, const LossScaleSettings& settings) override {
@@ -52,7 +54,8 @@ class CpuEngine : public Engine {
     cpu::fill_rademacher(tensors, seed, offset, threads_);
   }
 
-  void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options, std::uint64_t* counts) override {
+  void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options,
+                     std::uint64_t* counts) override {
     const cpu::MatrixKernels& kernels = cpu::Kernels::for_this_processor().matrix();
     take_roots(jobs, cpu::eigen_numbers, counts, [&](const RootJob& job, double* room) {
       linalg::QlState state;
@@ -60,19 +63,21 @@ class CpuEngine : public Engine {
       return kernels.inverse_root[job.in_double](job.n, job.matrix, job.root, options, work);
     });
   }
-  void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options, std::uint64_t* counts) override {
+  void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options,
+                      std::uint64_t* counts) override {
     const cpu::MatrixKernels& kernels = cpu::Kernels::for_this_processor().matrix();
     take_roots(jobs, cpu::newton_numbers, counts, [&](const RootJob& job, double* room) {
       const linalg::NewtonWorkspace work = cpu::newton_workspace(job.n, room);
       double unasked = 0;
-      return kernels.coupled_newton[job.in_double](job.n, job.matrix, job.root, job.error != nullptr ? job.error : &unasked,
-                                                   options, work);
+      return kernels.coupled_newton[job.in_double](job.n, job.matrix, job.root,
+                                                   job.error != nullptr ? job.error : &unasked, options, work);
     });
   }
 
  private:
   template <class Take>
-  void take_roots(const std::vector<RootJob>& jobs, std::int64_t numbers_of(int), std::uint64_t* counts, const Take& take) {
+  void take_roots(const std::vector<RootJob>& jobs, std::int64_t numbers_of(int), std::uint64_t* counts,
+                  const Take& take) {
     std::vector<int> sizes;
     for (const RootJob& job : jobs) sizes.push_back(job.n);
     cpu::RootRooms rooms;

@@ -107,13 +107,16 @@ void CpuExecutor::prepare(int index, std::int64_t step, bool inputs_given) {
   group.swapped = rule.alternating.swapped(t);
   if (inputs_given) ++group.input_steps;
   const InputFacts inputs{inputs_given, static_cast<double>(group.input_steps)};
-  for (int precision = 0; precision < 2; ++precision) rule.prepare[precision](hypers, t, inputs, group.scalars[precision].bytes);
+  for (int precision = 0; precision < 2; ++precision)
+    rule.prepare[precision](hypers, t, inputs, group.scalars[precision].bytes);
 }
 
 void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
   if (slot.layout.extent.count == 0) return;
   switch (slot.initial) {
-    case Initial::zero: std::memset(slot.data, 0, slot.layout.bytes()); break;
+    case Initial::zero:
+      std::memset(slot.data, 0, slot.layout.bytes());
+      break;
     case Initial::param: {
       const ElementBuffer param = slot.filled_before_rule() ? tensor.stored_param() : tensor.working_param();
       copy_param(param, slot, state_.kernels.generic());
@@ -122,7 +125,9 @@ void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
     case Initial::identity:
       fill_identity(slot, plan_.hypers()[tensor.group][plan_.rule().hyper_index("matrix_eps")]);
       break;
-    case Initial::unit: fill_identity(slot, 1); break;
+    case Initial::unit:
+      fill_identity(slot, 1);
+      break;
   }
 }
 
@@ -186,7 +191,8 @@ void CpuExecutor::step(const StepInputs& inputs) {
   }
   if (plan_.rule().reduction != nullptr) {
     const RuleKernels& kernels = state_.kernels.rule(plan_.rule_index());
-    reduced_.run(state_, kernels.gather, kernels.apply, [this](const Tile& tile, OpenTile& open) { look_ahead(tile, open); });
+    reduced_.run(state_, kernels.gather, kernels.apply,
+                 [this](const Tile& tile, OpenTile& open) { look_ahead(tile, open); });
   }
   if (marked_) return;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) state_.stepped[i] |= plan_.tensors()[i].present();
@@ -238,7 +244,8 @@ void CpuExecutor::run_piece(const PieceKernel& kernel, const Tile& tile, OpenTil
 
 // The shortest way through a tile when nothing differs between the rows of a tensor and no helper follows the rule: among many small
 // tensors, bookkeeping is what counts.
-void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams, const Scratch& scratch) {
+void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams,
+                                  const Scratch& scratch) {
   const bool plain = streams.loops == Loops::lean && state_.groups[streams.group].plain;
   const Loops loops = plain ? Loops::plain : streams.loops;
   const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
@@ -262,7 +269,8 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
   for (int i = 0; i < streams.widened_count; ++i) {
     const TensorStreams::Widened& stream = streams.widened[i];
     if (!stream.written) continue;
-    generic.narrow[static_cast<int>(stream.stored.dtype)](static_cast<const float*>(scratch.stream(i)), stream.at(tile.begin), tile.count);
+    generic.narrow[static_cast<int>(stream.stored.dtype)](static_cast<const float*>(scratch.stream(i)),
+                                                          stream.at(tile.begin), tile.count);
   }
 }
 
@@ -304,12 +312,15 @@ void CpuExecutor::update_matrix() {
   run(kernels.direct[state_.in_double], {true, true, true, false, true}, false);
   for (std::size_t i = 0; i < due_.size(); ++i) {
     const int group = plan_.tensors()[i].group;
-    due_[i] = plan_.rule().due(plan_.hypers()[group].data(), static_cast<double>(state_.groups[group].step), state_.stepped[i] == 0);
+    due_[i] = plan_.rule().due(plan_.hypers()[group].data(), static_cast<double>(state_.groups[group].step),
+                               state_.stepped[i] == 0);
   }
   if (state_.in_double) {
-    matrix_->run(reinterpret_cast<const double*>(prepared_.data()), reinterpret_cast<double*>(direction_.data()), due_.data());
+    matrix_->run(reinterpret_cast<const double*>(prepared_.data()), reinterpret_cast<double*>(direction_.data()),
+                 due_.data());
   } else {
-    matrix_->run(reinterpret_cast<const float*>(prepared_.data()), reinterpret_cast<float*>(direction_.data()), due_.data());
+    matrix_->run(reinterpret_cast<const float*>(prepared_.data()), reinterpret_cast<float*>(direction_.data()),
+                 due_.data());
   }
   if (plan_.rule().measure != nullptr) {
     measured_.sum(state_, kernels.measure, {false, false, true, false, false},

@@ -37,7 +37,8 @@ class CpuExecutor : public Executor {
   void prepare(int group, std::int64_t step, bool inputs_given);
   void fill_slot(const PlanTensor& tensor, const Slot& slot);
   void update();
-  void update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams, const Scratch& scratch);
+  void update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams,
+                       const Scratch& scratch);
   void update_matrix();
   void look_ahead(const Tile& tile, OpenTile& open);
   void add_workspace(const Tile& tile, std::int64_t offset, Piece& piece);

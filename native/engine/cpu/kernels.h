@@ -72,7 +72,8 @@ struct GenericKernels {
   void (*widen[4])(const void* stored, float* wide, std::int64_t count);  // by DType; null for f32 and f64
   void (*narrow[4])(const float* wide, void* stored, std::int64_t count);
   // Stochastic rounding of the elements [first, first + count) of a tensor; both pointers are those of the first.
-  void (*round_bf16)(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count, const RoundingDraws& draws);
+  void (*round_bf16)(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count,
+                     const RoundingDraws& draws);
   ByPrecision<MomentsKernel> moments[3];  // by MeasuredParams
   ByPrecision<void (*)(const LookaheadPiece&)> lookahead;
   ByPrecision<double (*)(const void* a, const void* b, std::int64_t count)> dot;

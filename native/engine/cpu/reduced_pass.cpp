@@ -39,16 +39,17 @@ void ReducedPass::sum(StepState& state, const ByPrecision<PieceKernel>& gather, 
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     const MapStorage shared_map = state.map(tile.tensor, 0);
     const std::int64_t unit_length = tiling_.tensors[tile.tensor].unit_length;
-    state.for_parts(tile, unit_length, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
-      const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
-      Piece piece = open.part(offset, count);
-      piece.unit_length = unit_length;
-      piece.scalars = scalars;
-      piece.map = &map;
-      piece.sums = &partials_[(tile.partial + (unit - tile.unit)) * reduction.sum_count];
-      before(tile, offset, piece);
-      gather[state.in_double](piece, state.streams[tile.tensor].loops);
-    });
+    state.for_parts(tile, unit_length,
+                    [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
+                      const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
+                      Piece piece = open.part(offset, count);
+                      piece.unit_length = unit_length;
+                      piece.scalars = scalars;
+                      piece.map = &map;
+                      piece.sums = &partials_[(tile.partial + (unit - tile.unit)) * reduction.sum_count];
+                      before(tile, offset, piece);
+                      gather[state.in_double](piece, state.streams[tile.tensor].loops);
+                    });
     open.close();
   });
 
@@ -73,15 +74,16 @@ void ReducedPass::apply(StepState& state, const ByPrecision<PieceKernel>& apply,
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     const MapStorage shared_map = state.map(tile.tensor, 0);
     const TiledTensor& tiled = tiling_.tensors[tile.tensor];
-    state.for_parts(tile, tiled.unit_length, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
-      const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
-      Piece piece = open.part(offset, count);
-      piece.unit_length = tiled.unit_length;
-      piece.scalars = scalars;
-      piece.map = &map;
-      piece.factors = factors(tile.tensor, unit);
-      apply[state.in_double](piece, state.streams[tile.tensor].loops);
-    });
+    state.for_parts(tile, tiled.unit_length,
+                    [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
+                      const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
+                      Piece piece = open.part(offset, count);
+                      piece.unit_length = tiled.unit_length;
+                      piece.scalars = scalars;
+                      piece.map = &map;
+                      piece.factors = factors(tile.tensor, unit);
+                      apply[state.in_double](piece, state.streams[tile.tensor].loops);
+                    });
     after(tile, open);
     open.close();
   });
@@ -108,7 +110,8 @@ void ReducedPass::close(StepState& state, std::int32_t index) {
     double* const sums = &units_[(tiled.first_unit + unit) * reduction.sum_count];
     std::fill(sums, sums + reduction.sum_count, 0.0);
     const double* partial = &partials_[(tiled.first_partial + unit * tiled.partials_per_unit) * reduction.sum_count];
-    for (std::int64_t k = 0; k < tiled.partials_per_unit * reduction.sum_count; ++k) sums[k % reduction.sum_count] += partial[k];
+    for (std::int64_t k = 0; k < tiled.partials_per_unit * reduction.sum_count; ++k)
+      sums[k % reduction.sum_count] += partial[k];
     if (reduction.close_row != nullptr) {
       double slots[max_slots] = {};
       load_unit_slots(tensor, state.rule(), unit, slots);

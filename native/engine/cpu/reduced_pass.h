@@ -12,17 +12,21 @@ namespace optim::cpu {
 class ReducedPass {
  public:
   // takes_part(tensor) decides which tensors are reduced.
-  void rebind(const StepState& state, const Reduction& reduction, const std::function<bool(const PlanTensor&)>& takes_part);
+  void rebind(const StepState& state, const Reduction& reduction,
+              const std::function<bool(const PlanTensor&)>& takes_part);
 
   // `after` is called with every tile that was applied, while it is open.
   using AfterTile = std::function<void(const Tile&, OpenTile&)>;
-  void run(StepState& state, const ByPrecision<PieceKernel>& gather, const ByPrecision<PieceKernel>& apply, const AfterTile& after);
+  void run(StepState& state, const ByPrecision<PieceKernel>& gather, const ByPrecision<PieceKernel>& apply,
+           const AfterTile& after);
 
   // The first pass alone; `before` may complete every piece. The factors are those of a row (of a tensor: row 0).
   using BeforePiece = std::function<void(const Tile&, std::int64_t offset, Piece&)>;
-  void sum(StepState& state, const ByPrecision<PieceKernel>& gather, const Pass& gather_pass, const BeforePiece& before);
+  void sum(StepState& state, const ByPrecision<PieceKernel>& gather, const Pass& gather_pass,
+           const BeforePiece& before);
   const void* factors(std::int32_t tensor, std::int64_t row) const {
-    return &factors_[static_cast<std::size_t>(tiling_.tensors[static_cast<std::size_t>(tensor)].first_unit + row) * max_factors];
+    return &factors_[static_cast<std::size_t>(tiling_.tensors[static_cast<std::size_t>(tensor)].first_unit + row) *
+                     max_factors];
   }
 
  private:
@@ -34,9 +38,9 @@ class ReducedPass {
 
   const Reduction* reduction_ = nullptr;
   Tiling tiling_;
-  std::vector<double> partials_;     // [partial][sum]
-  std::vector<double> units_;        // [unit][sum]
-  std::vector<double> tensors_;      // [tensor][sum]; 0 for those that take no part
+  std::vector<double> partials_;        // [partial][sum]
+  std::vector<double> units_;           // [unit][sum]
+  std::vector<double> tensors_;         // [tensor][sum]; 0 for those that take no part
   std::vector<unsigned char> factors_;  // [unit][max_factors]
 };
 

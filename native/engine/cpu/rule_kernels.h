@@ -112,15 +112,16 @@ struct Loop {
 template <class Rule, class T, Loops Kind>
 void update(const Piece& piece) {
   const Loop<Rule, T, true, Kind> loop(piece);
-  loop.for_elements(0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
-    T p, g;
-    StateOf<Rule, T> s;
-    loop.load(i, p, g, s);
-    Rule::update(p, g, s, loop.scalars);
-    loop.param[i] = p;
-    if constexpr (writes_gradient<Rule>) loop.grad[i] = g;
-    if constexpr (update_pass<Rule>.writes_state) loop.state.store(s, i);
-  });
+  loop.for_elements(
+      0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
+        T p, g;
+        StateOf<Rule, T> s;
+        loop.load(i, p, g, s);
+        Rule::update(p, g, s, loop.scalars);
+        loop.param[i] = p;
+        if constexpr (writes_gradient<Rule>) loop.grad[i] = g;
+        if constexpr (update_pass<Rule>.writes_state) loop.state.store(s, i);
+      });
 }
 
 template <class Rule, class T, Loops Kind>
@@ -128,14 +129,15 @@ void direct(const Piece& piece) {
   const Loop<Rule, T, true, Kind> loop(piece);
   T* const direction = static_cast<T*>(piece.direction);
   T* const prepared = static_cast<T*>(piece.prepared);
-  loop.for_elements(0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
-    T p, g;
-    StateOf<Rule, T> s;
-    loop.load(i, p, g, s);
-    direction[i] = Rule::direct(p, g, s, loop.scalars);
-    prepared[i] = g;
-    loop.state.store(s, i);
-  });
+  loop.for_elements(
+      0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
+        T p, g;
+        StateOf<Rule, T> s;
+        loop.load(i, p, g, s);
+        direction[i] = Rule::direct(p, g, s, loop.scalars);
+        prepared[i] = g;
+        loop.state.store(s, i);
+      });
 }
 
 template <class Rule, class T, Loops Kind>
@@ -144,13 +146,14 @@ void measure(const Piece& piece) {
   const T* const direction = static_cast<const T*>(piece.direction);
   const T* const prepared = static_cast<const T*>(piece.prepared);
   Lanes<Rule::sum_count> lanes;
-  for_lanes(piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-    StateOf<Rule, T> s;
-    loop.state.load(s, i);
-    const Terms<Rule::sum_count> terms =
-        Rule::measure(direction[i], prepared[i], static_cast<const StateOf<Rule, T>&>(s), loop.scalars);
-    for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
-  });
+  for_lanes(
+      piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+        StateOf<Rule, T> s;
+        loop.state.load(s, i);
+        const Terms<Rule::sum_count> terms =
+            Rule::measure(direction[i], prepared[i], static_cast<const StateOf<Rule, T>&>(s), loop.scalars);
+        for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
+      });
   lanes.add_to(piece.sums);
 }
 
@@ -159,14 +162,15 @@ void update_measured(const Piece& piece) {
   const Loop<Rule, T, true, Kind> loop(piece);
   const T* const prepared = static_cast<const T*>(piece.prepared);
   const auto factors = *static_cast<const typename Rule::template Factors<T>*>(piece.factors);
-  loop.for_elements(0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
-    T p, u;
-    StateOf<Rule, T> s;
-    loop.load(i, p, u, s);
-    Rule::update(p, u, prepared[i], s, loop.scalars, factors);
-    loop.param[i] = p;
-    loop.state.store(s, i);
-  });
+  loop.for_elements(
+      0, piece.count, [&](std::int64_t i) __attribute__((always_inline)) {
+        T p, u;
+        StateOf<Rule, T> s;
+        loop.load(i, p, u, s);
+        Rule::update(p, u, prepared[i], s, loop.scalars, factors);
+        loop.param[i] = p;
+        loop.state.store(s, i);
+      });
 }
 
 template <class Rule, class T, Loops Kind>
@@ -176,16 +180,17 @@ void gather(const Piece& piece) {
   for (std::int64_t begin = 0; begin < piece.count; begin += piece.unit_length, sums += Rule::sum_count) {
     Lanes<Rule::sum_count> lanes;
     const std::int64_t end = begin + piece.unit_length < piece.count ? begin + piece.unit_length : piece.count;
-    for_lanes(end - begin, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-      T p, g;
-      StateOf<Rule, T> s;
-      loop.load(begin + i, p, g, s);
-      const Terms<Rule::sum_count> terms = Rule::gather(p, g, s, loop.scalars);
-      loop.state.store(s, begin + i);
-      for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
-    }, [&](std::int64_t i) __attribute__((always_inline)) {
-      loop.prefetch(begin + i, piece.count);
-    });
+    for_lanes(
+        end - begin,
+        [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+          T p, g;
+          StateOf<Rule, T> s;
+          loop.load(begin + i, p, g, s);
+          const Terms<Rule::sum_count> terms = Rule::gather(p, g, s, loop.scalars);
+          loop.state.store(s, begin + i);
+          for (int k = 0; k < Rule::sum_count; ++k) lanes.value[k][lane] += terms.value[k];
+        },
+        [&](std::int64_t i) __attribute__((always_inline)) { loop.prefetch(begin + i, piece.count); });
     lanes.add_to(sums);
   }
 }
@@ -198,14 +203,15 @@ void apply(const Piece& piece) {
   for (std::int64_t begin = 0; begin < piece.count; begin += piece.unit_length, of_unit += max_factors) {
     const Factors factors = *reinterpret_cast<const Factors*>(of_unit);
     const std::int64_t end = begin + piece.unit_length < piece.count ? begin + piece.unit_length : piece.count;
-    loop.for_elements(begin, end, [&](std::int64_t i) __attribute__((always_inline)) {
-      T p, g;
-      StateOf<Rule, T> s;
-      loop.load(i, p, g, s);
-      Rule::apply(p, g, s, loop.scalars, factors);
-      loop.param[i] = p;
-      if constexpr (apply_writes_state<Rule>) loop.state.store(s, i);
-    });
+    loop.for_elements(
+        begin, end, [&](std::int64_t i) __attribute__((always_inline)) {
+          T p, g;
+          StateOf<Rule, T> s;
+          loop.load(i, p, g, s);
+          Rule::apply(p, g, s, loop.scalars, factors);
+          loop.param[i] = p;
+          if constexpr (apply_writes_state<Rule>) loop.state.store(s, i);
+        });
   }
 }
 
@@ -214,27 +220,28 @@ void probe(const Piece& piece) {
   constexpr int slot = SlotsOf<Rule>::second_moment();
   const Loop<Rule, T, !is_reduced<Rule>, Kind> loop(piece);
   Lanes<1> lanes;
-  for_lanes(piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
-    T p, g;
-    StateOf<Rule, T> s;
-    loop.load(i, p, g, s);
-    if constexpr (is_reduced<Rule>) {
-      Rule::gather(p, g, s, loop.scalars);
-    } else {
-      Rule::update(p, g, s, loop.scalars);
-    }
-    lanes.value[0][lane] += static_cast<double>(s.value[slot]);
-  });
+  for_lanes(
+      piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+        T p, g;
+        StateOf<Rule, T> s;
+        loop.load(i, p, g, s);
+        if constexpr (is_reduced<Rule>) {
+          Rule::gather(p, g, s, loop.scalars);
+        } else {
+          Rule::update(p, g, s, loop.scalars);
+        }
+        lanes.value[0][lane] += static_cast<double>(s.value[slot]);
+      });
   lanes.add_to(piece.sums);
 }
 
 // Double precision is for accuracy: one loop serves it. Of a reduced rule's loops none is plain.
-#define OPTIM_CPU_LOOPS(LOOP, RULE)                                                                        \
-  PieceKernel {                                                                                            \
-    {&LOOP<RULE, T, Loops::full>, &LOOP<RULE, T, leanest<RULE, T>>, &LOOP<RULE, T, leanest<RULE, T>> }     \
+#define OPTIM_CPU_LOOPS(LOOP, RULE)                                                                     \
+  PieceKernel {                                                                                         \
+    { &LOOP<RULE, T, Loops::full>, &LOOP<RULE, T, leanest<RULE, T>>, &LOOP<RULE, T, leanest<RULE, T>> } \
   }
 template <class Rule, class T>
-constexpr Loops leanest = std::is_same_v<T, float> && SlotsOf<Rule>::any_conditional() ? Loops::lean : Loops::full;
+constexpr Loops leanest = std::is_same_v<T, float>&& SlotsOf<Rule>::any_conditional() ? Loops::lean : Loops::full;
 template <class T>
 constexpr Loops plainest = std::is_same_v<T, float> ? Loops::plain : Loops::full;
 
@@ -272,10 +279,10 @@ constexpr RuleKernels rule_kernels() {
 
 #define OPTIM_CPU_PASTE(NAME, ISA) kernels_##NAME##_##ISA
 #define OPTIM_CPU_TABLE(NAME, ISA) OPTIM_CPU_PASTE(NAME, ISA)
-#define OPTIM_CPU_RULE(NAME)                                                                          \
-  namespace optim::cpu {                                                                              \
-  extern const RuleKernels OPTIM_CPU_TABLE(NAME, OPTIM_ISA);                                          \
-  const RuleKernels OPTIM_CPU_TABLE(NAME, OPTIM_ISA) = rule_kernels<rules::NAME>();                   \
+#define OPTIM_CPU_RULE(NAME)                                                        \
+  namespace optim::cpu {                                                            \
+  extern const RuleKernels OPTIM_CPU_TABLE(NAME, OPTIM_ISA);                        \
+  const RuleKernels OPTIM_CPU_TABLE(NAME, OPTIM_ISA) = rule_kernels<rules::NAME>(); \
   }
 
 }  // namespace optim::cpu

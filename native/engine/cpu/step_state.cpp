@@ -9,20 +9,32 @@ namespace {
 
 double load_number(const Slot& slot, std::int64_t index) {
   switch (slot.layout.dtype) {
-    case DType::f32: return static_cast<double>(static_cast<const float*>(slot.data)[index]);
-    case DType::f64: return static_cast<const double*>(slot.data)[index];
-    case DType::f16: return static_cast<double>(widen_f16(static_cast<const std::uint16_t*>(slot.data)[index]));
-    case DType::bf16: return static_cast<double>(widen_bf16(static_cast<const std::uint16_t*>(slot.data)[index]));
+    case DType::f32:
+      return static_cast<double>(static_cast<const float*>(slot.data)[index]);
+    case DType::f64:
+      return static_cast<const double*>(slot.data)[index];
+    case DType::f16:
+      return static_cast<double>(widen_f16(static_cast<const std::uint16_t*>(slot.data)[index]));
+    case DType::bf16:
+      return static_cast<double>(widen_bf16(static_cast<const std::uint16_t*>(slot.data)[index]));
   }
   return 0;
 }
 
 void store_number(const Slot& slot, std::int64_t index, double value) {
   switch (slot.layout.dtype) {
-    case DType::f32: static_cast<float*>(slot.data)[index] = static_cast<float>(value); break;
-    case DType::f64: static_cast<double*>(slot.data)[index] = value; break;
-    case DType::f16: static_cast<std::uint16_t*>(slot.data)[index] = narrow_f16(static_cast<float>(value)); break;
-    case DType::bf16: static_cast<std::uint16_t*>(slot.data)[index] = narrow_bf16(static_cast<float>(value)); break;
+    case DType::f32:
+      static_cast<float*>(slot.data)[index] = static_cast<float>(value);
+      break;
+    case DType::f64:
+      static_cast<double*>(slot.data)[index] = value;
+      break;
+    case DType::f16:
+      static_cast<std::uint16_t*>(slot.data)[index] = narrow_f16(static_cast<float>(value));
+      break;
+    case DType::bf16:
+      static_cast<std::uint16_t*>(slot.data)[index] = narrow_bf16(static_cast<float>(value));
+      break;
   }
 }
 
@@ -52,11 +64,13 @@ bool widens(const Plan& plan) {
 }  // namespace
 
 void load_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, double* values) {
-  for_unit_slots(tensor, rule, row, [&](int i, const Slot& slot, std::int64_t at) { values[i] = load_number(slot, at); });
+  for_unit_slots(tensor, rule, row,
+                 [&](int i, const Slot& slot, std::int64_t at) { values[i] = load_number(slot, at); });
 }
 
 void store_unit_slots(const PlanTensor& tensor, const RuleInfo& rule, std::int64_t row, const double* values) {
-  for_unit_slots(tensor, rule, row, [&](int i, const Slot& slot, std::int64_t at) { store_number(slot, at, values[i]); });
+  for_unit_slots(tensor, rule, row,
+                 [&](int i, const Slot& slot, std::int64_t at) { store_number(slot, at, values[i]); });
 }
 
 StepState::StepState(const Plan& p, int thread_count)
@@ -79,13 +93,16 @@ MapStorage StepState::map(std::int32_t tensor, std::int64_t row) const {
 }
 
 MapStorage StepState::make_map(const GroupStep& group, const RowMap& row, double tensor_scale) const {
-  const double clip = plan.helpers().clip_value > 0 ? plan.helpers().clip_value : std::numeric_limits<double>::infinity();
+  const double clip =
+      plan.helpers().clip_value > 0 ? plan.helpers().clip_value : std::numeric_limits<double>::infinity();
   MapStorage storage;
   if (in_double) {
-    storage.in_double = gradient_map<double>(row, tensor_scale, facts, plan.options(static_cast<int>(&group - groups.data())), unscale, clip);
+    storage.in_double = gradient_map<double>(row, tensor_scale, facts,
+                                             plan.options(static_cast<int>(&group - groups.data())), unscale, clip);
   } else {
-    storage.in_float = gradient_map<float>(row, tensor_scale, facts, plan.options(static_cast<int>(&group - groups.data())), static_cast<float>(unscale),
-                                           static_cast<float>(clip));
+    storage.in_float =
+        gradient_map<float>(row, tensor_scale, facts, plan.options(static_cast<int>(&group - groups.data())),
+                            static_cast<float>(unscale), static_cast<float>(clip));
   }
   return storage;
 }
@@ -94,11 +111,13 @@ void StepState::narrow_param(std::int32_t tensor, const void* wide, std::int64_t
   const Stream& stored = streams[tensor].narrow_param;
   const auto* const values = static_cast<const float*>(wide);
   if (plan.storage().stochastic_rounding) {
-    const RoundingDraws draws{plan.storage().rounding_seed, static_cast<std::uint64_t>(groups[streams[tensor].group].step),
+    const RoundingDraws draws{plan.storage().rounding_seed,
+                              static_cast<std::uint64_t>(groups[streams[tensor].group].step),
                               static_cast<std::uint64_t>(tensor)};
     kernels.generic().round_bf16(values, static_cast<std::uint16_t*>(stored.data) + begin, begin, count, draws);
   } else {
-    kernels.generic().narrow[static_cast<int>(stored.dtype)](values, static_cast<std::uint16_t*>(stored.data) + begin, count);
+    kernels.generic().narrow[static_cast<int>(stored.dtype)](values, static_cast<std::uint16_t*>(stored.data) + begin,
+                                                             count);
   }
 }
 
@@ -110,7 +129,8 @@ const void* StepState::scalars(std::int32_t tensor, bool as_double, ScalarBytes&
   std::memcpy(room.bytes, shared, rule().scalars_size[as_double]);
   double slots[max_slots] = {};
   load_unit_slots(t, rule(), 0, slots);
-  specialize(room.bytes, slots, {t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm, t.view.dimensions != 0});
+  specialize(room.bytes, slots,
+             {t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm, t.view.dimensions != 0});
   return room.bytes;
 }
 

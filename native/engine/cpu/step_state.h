@@ -30,10 +30,10 @@ struct GroupStep {
   std::int64_t input_steps = 0;  // at which the rule's inputs were given
   double lr = 0;                 // of this step
   bool swapped = false;          // the alternating slots have changed places in this step
-  bool looks_ahead = false;  // Lookahead blends in this step
-  bool plain = false;        // without measured gradients, its map is a scale
-  ScalarBytes scalars[2];  // of float and of double arithmetic
-  MapStorage map;          // of all its tensors, in a step without measured gradients
+  bool looks_ahead = false;      // Lookahead blends in this step
+  bool plain = false;            // without measured gradients, its map is a scale
+  ScalarBytes scalars[2];        // of float and of double arithmetic
+  MapStorage map;                // of all its tensors, in a step without measured gradients
 };
 
 struct StepState {
@@ -49,12 +49,12 @@ struct StepState {
 
   // What the helpers made of this step's gradients.
   double unscale = 1;
-  bool pulls_back = false;         // Lookahead changes the first moment in this step
-  bool measured = false;           // the maps follow from this step's gradients and parameters
-  bool by_row = false;             // they differ from row to row
+  bool pulls_back = false;  // Lookahead changes the first moment in this step
+  bool measured = false;    // the maps follow from this step's gradients and parameters
+  bool by_row = false;      // they differ from row to row
   GlobalFacts facts{};
-  std::vector<Moments> moments;    // by row
-  std::vector<RowMap> rows;        // by row
+  std::vector<Moments> moments;         // by row
+  std::vector<RowMap> rows;             // by row
   std::vector<std::int64_t> first_row;  // of each tensor, among all
   std::vector<TensorMap> tensors;
 
@@ -82,7 +82,9 @@ struct StepState {
   template <class Body>
   void for_parts(const Tile& tile, const Body& body) const {
     const std::int64_t whole = plan.tensors()[tile.tensor].param.extent.count;
-    for_parts(tile, whole, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t) { body(offset, count, row); });
+    for_parts(tile, whole, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t) {
+      body(offset, count, row);
+    });
   }
 
   // body(offset, count, row, unit within the tensor) likewise; where the maps differ from row to row, a part is also of one unit.

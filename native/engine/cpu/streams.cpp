@@ -14,7 +14,8 @@ TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
   group = tensor.group;
   const ElementBuffer working = tensor.working_param();
   param = {working.data, working.dtype};
-  if (tensor.param.dtype == DType::f16 || tensor.param.dtype == DType::bf16) narrow_param = {tensor.param_data, tensor.param.dtype};
+  if (tensor.param.dtype == DType::f16 || tensor.param.dtype == DType::bf16)
+    narrow_param = {tensor.param_data, tensor.param.dtype};
   grad = {tensor.grad_data, tensor.grad_dtype};
   whole = {};
   whole.count = tensor.param.extent.count;
@@ -72,7 +73,8 @@ OpenTile::OpenTile(const StepState& state, const Tile& tile, const Pass& pass, S
   whole_.grad = open(tensor_.grad, 1, pass.reads_grad, pass.writes_param && rule.writes_gradient);
   for (int i = 0; i < state.slots(); ++i) {
     const bool is_state = rule.is_state(i);
-    whole_.state[i] = open(tensor_.state[i], 2 + i, is_state ? pass.reads_state : pass.reads_inputs, is_state && pass.writes_state);
+    whole_.state[i] =
+        open(tensor_.state[i], 2 + i, is_state ? pass.reads_state : pass.reads_inputs, is_state && pass.writes_state);
   }
   state.swap_alternating(tensor_.group, whole_);
 }
@@ -82,21 +84,26 @@ char* OpenTile::address(const Stream& stream) const {
 }
 
 void* OpenTile::open(const Stream& stream, int index, bool read, bool write) {
-  if (stream.data == nullptr || !(read || write)) return index < 2 && !write ? scratch_.zeros() : scratch_.stream(index);
+  if (stream.data == nullptr || !(read || write))
+    return index < 2 && !write ? scratch_.zeros() : scratch_.stream(index);
   if (stream.dtype == DType::f32 || stream.dtype == DType::f64) return address(stream);
   void* const wide = scratch_.stream(index);
-  if (read) state_.kernels.generic().widen[static_cast<int>(stream.dtype)](address(stream), static_cast<float*>(wide), tile_.count);
+  if (read)
+    state_.kernels.generic().widen[static_cast<int>(stream.dtype)](address(stream), static_cast<float*>(wide),
+                                                                   tile_.count);
   opened_[opened_count_++] = {&stream, wide, write};
   return wide;
 }
 
 void OpenTile::close() {
-  if (writes_param_ && tensor_.narrow_param.data != nullptr) state_.narrow_param(tile_.tensor, whole_.param, tile_.begin, tile_.count);
+  if (writes_param_ && tensor_.narrow_param.data != nullptr)
+    state_.narrow_param(tile_.tensor, whole_.param, tile_.begin, tile_.count);
   for (int i = 0; i < opened_count_; ++i) {
     const Opened& opened = opened_[i];
     if (!opened.write || opened.stream == &tensor_.param) continue;
     const Stream& stream = *opened.stream;
-    state_.kernels.generic().narrow[static_cast<int>(stream.dtype)](static_cast<const float*>(opened.wide), address(stream), tile_.count);
+    state_.kernels.generic().narrow[static_cast<int>(stream.dtype)](static_cast<const float*>(opened.wide),
+                                                                    address(stream), tile_.count);
   }
 }
 
@@ -121,7 +128,8 @@ LookaheadPiece OpenTile::lookahead(int first_moment) {
   piece.param = whole_.param;
   piece.slow = open(tensor_.slow, max_slots + 2, true, true);
   if (first_moment >= 0 && tensor_.state[first_moment].data != nullptr) piece.momentum = whole_.state[first_moment];
-  if (tensor_.slow_momentum.data != nullptr) piece.slow_momentum = open(tensor_.slow_momentum, max_slots + 3, true, true);
+  if (tensor_.slow_momentum.data != nullptr)
+    piece.slow_momentum = open(tensor_.slow_momentum, max_slots + 3, true, true);
   return piece;
 }
 

@@ -58,7 +58,9 @@ class Scratch {
  public:
   static constexpr int streams = max_slots + 4;
 
-  Scratch() : memory_(static_cast<unsigned char*>(::operator new(bytes, alignment))) { std::memset(memory_.get(), 0, bytes); }
+  Scratch() : memory_(static_cast<unsigned char*>(::operator new(bytes, alignment))) {
+    std::memset(memory_.get(), 0, bytes);
+  }
   void* stream(int index) const { return memory_.get() + half_page + static_cast<std::size_t>(index) * stride; }
   void* zeros() const { return stream(streams); }  // for kernels that only read them
 

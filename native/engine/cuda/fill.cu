@@ -14,7 +14,8 @@ __global__ void __launch_bounds__(block_threads) fill(const FillJob* jobs, Tilin
       const std::int64_t at = tile.begin + j;
       double value = 0;
       if (job.initial == Initial::param) value = load_number(job.source, at);
-      if ((job.initial == Initial::identity || job.initial == Initial::unit) && at / job.order == at % job.order) value = job.diagonal;
+      if ((job.initial == Initial::identity || job.initial == Initial::unit) && at / job.order == at % job.order)
+        value = job.diagonal;
       store_number(job.target, at, value);
     }
   }

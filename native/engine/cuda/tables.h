@@ -107,7 +107,7 @@ struct StepTables {
   const float* grad_scale;          // null: 1
   const float* found_inf;           // null: 0
   ParamStorage storage;
-  HelperSettings settings;          // of the plan; a group's are in its options
+  HelperSettings settings;  // of the plan; a group's are in its options
   std::int32_t tensor_count, group_count;
   bool measured;    // state->skip is of this step
   bool mapped;      // helpers have an affine map for each unit; without, gradients only change sign and scale

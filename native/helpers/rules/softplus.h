@@ -8,7 +8,8 @@ namespace optim::rules {
 
 struct softplus {
   static constexpr const char* title = "Softplus transformation";
-  static constexpr const char* paper = "Tong, Liang, Bi: Calibrating the Adaptive Learning Rate to Improve Convergence of ADAM (2019)";
+  static constexpr const char* paper =
+      "Tong, Liang, Bi: Calibrating the Adaptive Learning Rate to Improve Convergence of ADAM (2019)";
   static constexpr const char* url = "https://arxiv.org/abs/1908.00700";
   static constexpr const char* summary = "x = log(1 + exp(beta x)) / beta.";
   static constexpr bool listed = false;

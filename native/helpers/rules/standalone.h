@@ -10,7 +10,8 @@ struct standalone {
   static constexpr const char* title = "Standalone helpers";
   static constexpr const char* paper = "";
   static constexpr const char* url = "";
-  static constexpr const char* summary = "Applies the helpers of a plan to its gradients and parameters, without a step.";
+  static constexpr const char* summary =
+      "Applies the helpers of a plan to its gradients and parameters, without a step.";
   static constexpr bool listed = false;
   static constexpr bool writes_gradient = true;
 

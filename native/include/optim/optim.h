@@ -49,9 +49,9 @@ typedef int32_t optim_status;
 #define OPTIM_INVALID_ARGUMENT 1 /* null, out of range, disagreeing shapes or dtypes, overlapping buffers */
 #define OPTIM_NOT_FOUND 2        /* no rule, device or slot of that name */
 #define OPTIM_OUT_OF_MEMORY 3
-#define OPTIM_UNSUPPORTED 4      /* valid, but this build, device or rule does not do it */
-#define OPTIM_DEVICE_ERROR 5     /* the device runtime failed */
-#define OPTIM_INTERNAL 6         /* a defect of the library */
+#define OPTIM_UNSUPPORTED 4  /* valid, but this build, device or rule does not do it */
+#define OPTIM_DEVICE_ERROR 5 /* the device runtime failed */
+#define OPTIM_INTERNAL 6     /* a defect of the library */
 
 /* The calling thread's last error: one line, valid until this thread's next failing call; "" if there was none. Never NULL. */
 OPTIM_API const char* optim_last_error(void);
@@ -137,9 +137,9 @@ OPTIM_API optim_status optim_buffer_copy(optim_engine* engine, void* destination
  * suits its element. A tensor with 0 elements is allowed. */
 typedef struct optim_tensor {
   uint64_t size;
-  void* data;      /* NULL: absent (only where a function says so), or 0 elements */
-  int32_t dtype;   /* OPTIM_F32, ... */
-  int32_t rank;    /* 0 ... OPTIM_MAX_RANK */
+  void* data;    /* NULL: absent (only where a function says so), or 0 elements */
+  int32_t dtype; /* OPTIM_F32, ... */
+  int32_t rank;  /* 0 ... OPTIM_MAX_RANK */
   int64_t shape[OPTIM_MAX_RANK];
   int64_t strides[OPTIM_MAX_RANK]; /* in elements; all 0 = row-major. Must be dense with dimension 0 outermost. */
 } optim_tensor;
@@ -159,46 +159,49 @@ typedef struct optim_tensor {
  * A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row. */
 typedef struct optim_helpers {
   uint64_t size;
-  int32_t skip_nonfinite;             /* 1: a non-finite gradient element skips the whole step, as found_inf does */
-  int32_t centralize;                 /* 1: subtract each row's mean from the gradient, rank >= 2 (arXiv 2004.01461) */
-  int32_t centralize_conv_only;       /* 1: centralize only rank >= 4 */
-  int32_t normalize;                  /* 1: divide by the standard deviation (n-1) of the tensor; more than 2 elements */
-  int32_t normalize_channels;         /* 1: normalize per row instead (rank >= 2, rows of at least 2 elements) */
-  int32_t lookahead_k;                /* > 0: blend with the slow weights every k steps (arXiv 1907.08610) */
-  int32_t lookahead_pullback;         /* OPTIM_PULLBACK_...: what a blend does to the first moment */
-  int32_t reserved;                   /* 0 */
-  double clip_value;                  /* > 0: clamp every gradient element to [-clip_value, clip_value] */
-  double clip_norm;                   /* > 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)) */
-  double clip_norm_type;              /* 1, 2 or infinity; 0 = 2 */
-  double clip_norm_eps;               /* 0 = 1e-6 */
-  double agc_clip_val;                /* > 0: adaptive gradient clipping per row (arXiv 2102.06171) */
-  double agc_eps;                     /* lower bound of the parameter norm; 0 = 1e-3 */
-  double agc_division_eps;            /* lower bound of the gradient norm in the division; 0 = 1e-6 */
-  double normalize_eps;               /* added to the standard deviation; 0 = 1e-8 */
-  double stable_weight_decay;         /* > 0: decoupled decay divided by the root mean second moment (arXiv 2011.11152) */
-  double norm_loss_factor;            /* > 0: pull the norm of each row of the parameter to 1 (arXiv 2103.06583) */
-  double norm_loss_eps;               /* 0 = 1e-8 */
-  double lookahead_alpha;             /* weight of the fast parameters at a blend, in [0, 1] */
+  int32_t skip_nonfinite;       /* 1: a non-finite gradient element skips the whole step, as found_inf does */
+  int32_t centralize;           /* 1: subtract each row's mean from the gradient, rank >= 2 (arXiv 2004.01461) */
+  int32_t centralize_conv_only; /* 1: centralize only rank >= 4 */
+  int32_t normalize;            /* 1: divide by the standard deviation (n-1) of the tensor; more than 2 elements */
+  int32_t normalize_channels;   /* 1: normalize per row instead (rank >= 2, rows of at least 2 elements) */
+  int32_t lookahead_k;          /* > 0: blend with the slow weights every k steps (arXiv 1907.08610) */
+  int32_t lookahead_pullback;   /* OPTIM_PULLBACK_...: what a blend does to the first moment */
+  int32_t reserved;             /* 0 */
+  double clip_value;            /* > 0: clamp every gradient element to [-clip_value, clip_value] */
+  double clip_norm;             /* > 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)) */
+  double clip_norm_type;        /* 1, 2 or infinity; 0 = 2 */
+  double clip_norm_eps;         /* 0 = 1e-6 */
+  double agc_clip_val;          /* > 0: adaptive gradient clipping per row (arXiv 2102.06171) */
+  double agc_eps;               /* lower bound of the parameter norm; 0 = 1e-3 */
+  double agc_division_eps;      /* lower bound of the gradient norm in the division; 0 = 1e-6 */
+  double normalize_eps;         /* added to the standard deviation; 0 = 1e-8 */
+  double stable_weight_decay;   /* > 0: decoupled decay divided by the root mean second moment (arXiv 2011.11152) */
+  double norm_loss_factor;      /* > 0: pull the norm of each row of the parameter to 1 (arXiv 2103.06583) */
+  double norm_loss_eps;         /* 0 = 1e-8 */
+  double lookahead_alpha;       /* weight of the fast parameters at a blend, in [0, 1] */
 } optim_helpers;
 
 /* Each helper as a function of its own over `count` tensors of one engine, in place; the meaning of the numbers and their
  * defaults are those of optim_helpers. Tensors of all dtypes; params[i] and grads[i] have equal shapes. Host outputs (norm,
  * rms) may be NULL and are waited for when given. */
-OPTIM_API optim_status optim_unscale(optim_engine* engine, int64_t count, const optim_tensor* grads, const float* grad_scale,
-                                     float* found_inf); /* device floats: g /= *grad_scale; *found_inf = 1 if any is not finite */
-OPTIM_API optim_status optim_clip_grad_value(optim_engine* engine, int64_t count, const optim_tensor* grads, double clip_value);
-OPTIM_API optim_status optim_clip_grad_norm(optim_engine* engine, int64_t count, const optim_tensor* grads, double max_norm,
-                                            double norm_type, double eps, double* norm);
-OPTIM_API optim_status optim_agc(optim_engine* engine, int64_t count, const optim_tensor* params, const optim_tensor* grads,
-                                 double clip_val, double agc_eps, double division_eps);
-OPTIM_API optim_status optim_centralize(optim_engine* engine, int64_t count, const optim_tensor* grads, int32_t conv_only);
+OPTIM_API optim_status
+optim_unscale(optim_engine* engine, int64_t count, const optim_tensor* grads, const float* grad_scale,
+              float* found_inf); /* device floats: g /= *grad_scale; *found_inf = 1 if any is not finite */
+OPTIM_API optim_status optim_clip_grad_value(optim_engine* engine, int64_t count, const optim_tensor* grads,
+                                             double clip_value);
+OPTIM_API optim_status optim_clip_grad_norm(optim_engine* engine, int64_t count, const optim_tensor* grads,
+                                            double max_norm, double norm_type, double eps, double* norm);
+OPTIM_API optim_status optim_agc(optim_engine* engine, int64_t count, const optim_tensor* params,
+                                 const optim_tensor* grads, double clip_val, double agc_eps, double division_eps);
+OPTIM_API optim_status optim_centralize(optim_engine* engine, int64_t count, const optim_tensor* grads,
+                                        int32_t conv_only);
 OPTIM_API optim_status optim_normalize(optim_engine* engine, int64_t count, const optim_tensor* grads, int32_t channels,
                                        double eps);
-OPTIM_API optim_status optim_norm_loss(optim_engine* engine, int64_t count, const optim_tensor* params, double lr, double factor,
-                                       double eps);
+OPTIM_API optim_status optim_norm_loss(optim_engine* engine, int64_t count, const optim_tensor* params, double lr,
+                                       double factor, double eps);
 OPTIM_API optim_status optim_stable_weight_decay(optim_engine* engine, int64_t count, const optim_tensor* params,
-                                                 const optim_tensor* exp_avg_sqs, double lr, double weight_decay, double beta2,
-                                                 int64_t step, double* rms);
+                                                 const optim_tensor* exp_avg_sqs, double lr, double weight_decay,
+                                                 double beta2, int64_t step, double* rms);
 OPTIM_API optim_status optim_lookahead(optim_engine* engine, int64_t count, const optim_tensor* params,
                                        const optim_tensor* slow_params, double alpha);
 /* x = log(1 + exp(beta x)) / beta for every element: a smooth lower bound of denominators (arXiv 1908.00700); beta 0 = 50. */
@@ -262,13 +265,13 @@ typedef struct optim_plan optim_plan;
 
 typedef struct optim_plan_options {
   uint64_t size;
-  const char* rule;             /* a name of the schema, such as "adamw" */
-  int64_t group_count;          /* >= 1 */
-  int64_t hyper_count;          /* doubles per group in hypers; fewer than the schema has: the rest take their defaults */
-  const double* hypers;         /* [group_count][hyper_count]; may be NULL when hyper_count is 0 */
-  int64_t tensor_count;         /* >= 0 */
-  const optim_tensor* params;   /* [tensor_count]; data may be NULL until optim_plan_bind */
-  const int64_t* group_of;      /* [tensor_count] group of each tensor; NULL = all in group 0 */
+  const char* rule;           /* a name of the schema, such as "adamw" */
+  int64_t group_count;        /* >= 1 */
+  int64_t hyper_count;        /* doubles per group in hypers; fewer than the schema has: the rest take their defaults */
+  const double* hypers;       /* [group_count][hyper_count]; may be NULL when hyper_count is 0 */
+  int64_t tensor_count;       /* >= 0 */
+  const optim_tensor* params; /* [tensor_count]; data may be NULL until optim_plan_bind */
+  const int64_t* group_of;    /* [tensor_count] group of each tensor; NULL = all in group 0 */
   const optim_helpers* helpers; /* NULL = none */
   int32_t grad_dtype;           /* dtype of all gradients, or -1: as the parameter */
   int32_t state_dtype;          /* dtype of all states, or -1: F64 for F64 parameters, else F32 */
@@ -329,7 +332,7 @@ typedef struct optim_step {
   uint64_t size;
   const float* grad_scale; /* device float or NULL: gradients are divided by it */
   const float* found_inf;  /* device float or NULL: non-zero skips the step; nothing changes, counters stay */
-  float* overflow;         /* device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise */
+  float* overflow; /* device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise */
 } optim_step;
 
 /* One step of all groups; options may be NULL. Parameters, states and counters change; gradients never do.
@@ -416,34 +419,35 @@ OPTIM_API optim_status optim_plan_root_counts(const optim_plan* plan, uint64_t* 
  * optim_loss_scale_update. None of it waits for the device, and once a first cycle has been made (the first step with overflow
  * allocates) it can be captured in a CUDA graph. */
 
-#define OPTIM_LOSS_SCALE_AMP 0     /* torch.amp.GradScaler: falls at every overflow, grows after an interval without */
-#define OPTIM_LOSS_SCALE_FAIRSEQ 1 /* fairseq's DynamicLossScaler: falls when the share of overflows reaches the tolerance */
+#define OPTIM_LOSS_SCALE_AMP 0 /* torch.amp.GradScaler: falls at every overflow, grows after an interval without */
+#define OPTIM_LOSS_SCALE_FAIRSEQ \
+  1 /* fairseq's DynamicLossScaler: falls when the share of overflows reaches the tolerance */
 
 typedef struct optim_loss_scale_options {
   uint64_t size;
-  int32_t rule;             /* OPTIM_LOSS_SCALE_... */
-  int32_t reserved;         /* 0 */
-  double init_scale;        /* 0 = 65536 (AMP), 32768 (FAIRSEQ) */
-  double growth_factor;     /* > 1; 0 = 2. FAIRSEQ divides by it, too (scale_factor) */
-  double backoff_factor;    /* AMP: in (0, 1); 0 = 0.5 */
-  int64_t growth_interval;  /* 0 = 2000. FAIRSEQ: scale_window */
-  double tolerance;         /* FAIRSEQ: in [0, 1] */
-  double threshold;         /* FAIRSEQ: the scale does not fall below it; 0 = none */
-  double min_scale;         /* FAIRSEQ: min_loss_scale, see failed; 0 = 2^-5, -1 = none */
+  int32_t rule;            /* OPTIM_LOSS_SCALE_... */
+  int32_t reserved;        /* 0 */
+  double init_scale;       /* 0 = 65536 (AMP), 32768 (FAIRSEQ) */
+  double growth_factor;    /* > 1; 0 = 2. FAIRSEQ divides by it, too (scale_factor) */
+  double backoff_factor;   /* AMP: in (0, 1); 0 = 0.5 */
+  int64_t growth_interval; /* 0 = 2000. FAIRSEQ: scale_window */
+  double tolerance;        /* FAIRSEQ: in [0, 1] */
+  double threshold;        /* FAIRSEQ: the scale does not fall below it; 0 = none */
+  double min_scale;        /* FAIRSEQ: min_loss_scale, see failed; 0 = 2^-5, -1 = none */
 } optim_loss_scale_options;
 
 /* The state, in memory of the device (it has no size member); 8-byte aligned. The rules keep the scale a normal float. Copy it
  * with optim_buffer_copy to read, save or restore it. */
 typedef struct optim_loss_scale {
-  float scale;             /* what the loss is multiplied by: grad_scale of steps */
-  float overflow;          /* overflow of steps; every update sets it back to 0 */
-  int32_t failed;          /* FAIRSEQ: 1 once the scale fell to min_scale, and was restored: training has diverged */
+  float scale;    /* what the loss is multiplied by: grad_scale of steps */
+  float overflow; /* overflow of steps; every update sets it back to 0 */
+  int32_t failed; /* FAIRSEQ: 1 once the scale fell to min_scale, and was restored: training has diverged */
   int32_t reserved;
-  int64_t growth_tracker;  /* AMP: steps without overflow since the scale changed */
-  int64_t iteration;       /* FAIRSEQ: number of updates */
-  int64_t last_overflow;   /* FAIRSEQ: iteration of the last overflow; -1: none */
-  int64_t last_rescale;    /* FAIRSEQ: iteration of the last change of the scale; -1: none */
-  int64_t overflows;       /* FAIRSEQ: overflows since the scale fell */
+  int64_t growth_tracker; /* AMP: steps without overflow since the scale changed */
+  int64_t iteration;      /* FAIRSEQ: number of updates */
+  int64_t last_overflow;  /* FAIRSEQ: iteration of the last overflow; -1: none */
+  int64_t last_rescale;   /* FAIRSEQ: iteration of the last change of the scale; -1: none */
+  int64_t overflows;      /* FAIRSEQ: overflows since the scale fell */
 } optim_loss_scale;
 
 /* Writes the state that training starts with; waits for the device. */
@@ -461,7 +465,8 @@ OPTIM_API optim_status optim_loss_scale_update(optim_engine* engine, const optim
  * name: a schedule of the schema, such as "cosine", whose entry names the paper. values: `count` doubles in the order of its
  * hypers; fewer than it has: the rest take their defaults; may be NULL when count is 0. Needs no engine and may be called from
  * any thread. OPTIM_NOT_FOUND for another name, OPTIM_INVALID_ARGUMENT for a value or step out of range. */
-OPTIM_API optim_status optim_schedule_value(const char* name, const double* values, int64_t count, int64_t step, double* value);
+OPTIM_API optim_status optim_schedule_value(const char* name, const double* values, int64_t count, int64_t step,
+                                            double* value);
 
 #ifdef __cplusplus
 }

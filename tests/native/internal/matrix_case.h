@@ -61,7 +61,8 @@ class Case {
     if (rule.block > 0) row[static_cast<size_t>(info.hyper_index("block_size"))] = rule.block;
     description.hypers = {row};
     for (const Shape& shape : kShapes) {
-      description.tensors.push_back({optim::row_major(dtype, static_cast<int>(shape.size()), shape.data()), dtype, dtype, 0});
+      description.tensors.push_back(
+          {optim::row_major(dtype, static_cast<int>(shape.size()), shape.data()), dtype, dtype, 0});
     }
     plan = std::make_unique<optim::Plan>(*engine_, std::move(description));
     std::vector<void*> params, grads, states;

@@ -47,7 +47,8 @@ void narrow_bf16_all(const float* wide, void* stored, std::int64_t count) {
 }
 
 // The draws of a few hundred elements at a time, in memory order: words are little-endian.
-void round_bf16_all(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count, const RoundingDraws& draws) {
+void round_bf16_all(const float* wide, std::uint16_t* stored, std::int64_t first, std::int64_t count,
+                    const RoundingDraws& draws) {
   constexpr int per_block = RoundingDraws::per_block, blocks = 32;
   std::uint32_t words[blocks * per_block / 2];
   std::uint16_t draw[blocks * per_block];
