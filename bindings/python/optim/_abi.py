@@ -525,6 +525,14 @@ FUNCTIONS = {
             "bytes": c_void_p,
         },
     ),
+    "optim_plan_queued_work": (
+        c_int32,
+        {
+            "plan": c_void_p,
+            "launches": c_void_p,
+            "uploads": c_void_p,
+        },
+    ),
     "optim_inverse_root": (
         c_int32,
         {

@@ -9,7 +9,8 @@ namespace Optim.Interop;
 /// unscale, skip_nonfinite, clip_value, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the
 /// rule's step; lookahead. A rule that has a helper among its hyper-parameters (use_gc and centralize_gradients:
 /// centralize; agc_clipping_value; ...) means the same one at the same place, and what the plan switches on takes the
-/// place of the rule's own. A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
+/// place of the rule's own. Coupled weight decay reads the parameter as it was before all of them. A "row" is one slice
+/// along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeHelpers
 {
