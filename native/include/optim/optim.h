@@ -183,10 +183,10 @@ typedef struct optim_helpers {
 
 /* Each helper as a function of its own over `count` tensors of one engine, in place; the meaning of the numbers and their
  * defaults are those of optim_helpers. Tensors of all dtypes; params[i] and grads[i] have equal shapes. Host outputs (norm,
- * rms) may be NULL and are waited for when given. */
-OPTIM_API optim_status
-optim_unscale(optim_engine* engine, int64_t count, const optim_tensor* grads, const float* grad_scale,
-              float* found_inf); /* device floats: g /= *grad_scale; *found_inf = 1 if any is not finite */
+ * rms) may be NULL and are waited for when given. optim_unscale takes floats of the device: g /= *grad_scale, and
+ * *found_inf = 1 if an element is not finite. */
+OPTIM_API optim_status optim_unscale(optim_engine* engine, int64_t count, const optim_tensor* grads,
+                                     const float* grad_scale, float* found_inf);
 OPTIM_API optim_status optim_clip_grad_value(optim_engine* engine, int64_t count, const optim_tensor* grads,
                                              double clip_value);
 OPTIM_API optim_status optim_clip_grad_norm(optim_engine* engine, int64_t count, const optim_tensor* grads,

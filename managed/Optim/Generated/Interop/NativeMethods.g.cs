@@ -84,7 +84,8 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>Each helper as a function of its own over `count` tensors of one engine, in place; the meaning of the
     /// numbers and their defaults are those of optim_helpers. Tensors of all dtypes; params[i] and grads[i] have equal
-    /// shapes. Host outputs (norm, rms) may be NULL and are waited for when given.</summary>
+    /// shapes. Host outputs (norm, rms) may be NULL and are waited for when given. optim_unscale takes floats of the
+    /// device: g /= *grad_scale, and *found_inf = 1 if an element is not finite.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_unscale")]
     internal static partial int Unscale(EngineHandle engine, long count, NativeTensor* grads, float* gradScale, float* foundInf);
 
