@@ -215,8 +215,9 @@ class Optimizer(torch.optim.Optimizer):
         except BaseException:
             self.__dict__.update(before)
             raise
-        if any([self.state.get(param, {}).pop(_storage.MASTER, None) is not None for param in without_master]):
-            self._binding = None  # the parameters may be loaded only after this
+        for param in without_master:
+            if self.state.get(param, {}).pop(_storage.MASTER, None) is not None:  # the binding made them
+                self._binding = None  # the parameters may be loaded only after this
 
     def _loaded_group(self, group, loaded):
         values = {name: value for name, value in loaded.items() if name not in ("params", "step", "input_step", "stepped")}
