@@ -79,6 +79,26 @@ struct InverseOdd {
   static constexpr double at(int k) { return 1.0 / (2 * k + 3); }
 };
 
+// Polynomials of least relative error. 1 + x (at(1) + at(2) x + ...) is 2^-x for |x| <= 1/2, to 2.0e-9.
+struct PowerOfHalf {
+  static constexpr int terms = 6;
+  static constexpr double at(int k) {
+    constexpr double c[] = {-0.6931472028552162,  0.2402264791361482,     -0.05550332470777847,
+                            0.009618437358333344, -0.0013398874559380491, 0.00015353362040677887};
+    return c[k - 1];
+  }
+};
+
+// x - x^2 (at(0) + at(1) x + ...) is log(1 + x) for 0 <= x <= 1, to 3.3e-8.
+struct Log1pRest {
+  static constexpr int terms = 8;
+  static constexpr double at(int k) {
+    constexpr double c[] = {0.4999964796266219, -0.3332132259504181,  0.2485716345020073,   -0.19153653971721246,
+                            0.137538000501763,  -0.07920450594805561, 0.030065772541790596, -0.005364819019362709};
+    return c[k];
+  }
+};
+
 // The exponential function; 0 where that would be less than about 1.4 times the smallest normal number, since subnormal
 // numbers cost a processor its speed.
 template <class T>
@@ -132,14 +152,45 @@ OPTIM_FN T power(T x, T e) {
   return size - size == 0 ? result : x;  // infinity stays, and NaN
 }
 
+// log(1 + exp(-x)) for 0 <= x <= -exp_zero. What is added to x or more than log 2 needs no more than this: the rounding of
+// the argument multiplies the error of the exponential by x.
+template <class T>
+OPTIM_FN T log1p_exp(T x) {
+  return log1p(exp(-x));
+}
+
+template <>
+OPTIM_FN float log1p_exp(float x) {
+  using F = Format<float>;
+  constexpr float log2_e = 0x1.715476p+0f, rounding = 1.5f * F::whole;
+  // exp(-x) = 2^-n 2^-r with |r| <= 1/2
+  const float power = x * log2_e;
+  const float rounded = power + rounding;
+  const float r = power - (rounded - rounding);
+  const float fraction = 1 + r * series<PowerOfHalf, PowerOfHalf::terms, 1>(r);
+  const float u = bit_cast<float>(bits_of(fraction) - (bits_of(rounded) << F::fraction_bits));
+  return u - (u * u) * series<Log1pRest, Log1pRest::terms>(u);
+}
+
+// The lesser of two numbers, neither of them negative, by their bits: of a comparison of numbers compilers make two cases
+// of all that comes after it, and compute what the comparison was to prevent.
+template <class T>
+OPTIM_FN T lesser(T x, T y) {
+  return bit_cast<T>(bits_of(x) < bits_of(y) ? bits_of(x) : bits_of(y));
+}
+
 // log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.
 template <class T>
 OPTIM_FN T softplus(T x, T beta) {
-  const T size = beta * magnitude(x);
   // Farther away, exp is lost beside x, and powers of it would be subnormal.
   const T farthest = x > 0 ? Format<T>::exp_lost : -Format<T>::exp_zero;
-  const T distance = size > farthest ? farthest : size;
-  return (x > 0 ? x : T(0)) + log1p(exp(-distance)) * (1 / beta);
+  return (x < 0 ? T(0) : x) + log1p_exp(lesser(beta * magnitude(x), farthest)) * (1 / beta);
+}
+
+// The same for x >= 0, in fewer operations.
+template <class T>
+OPTIM_FN T softplus_of_positive(T x, T beta) {
+  return x + log1p_exp(lesser(beta * x, Format<T>::exp_lost)) * (1 / beta);
 }
 
 // x^(-1/3) to 4 percent, for positive x: the bits of a number are close to its logarithm.
