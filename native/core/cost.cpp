@@ -14,7 +14,7 @@ std::uint64_t pass_bytes(const RuleInfo& rule, const PlanTensor& tensor, const P
     if (slot.rule_slot < 0 || slot.rule_slot == rule.slow_params) continue;
     const bool rests = slot.rule_slot == rule.alternating.resting || rule.slots[slot.rule_slot].role == Role::fixed;
     const bool written = pass.writes_state && !rests;
-    bytes += slot.layout.bytes() * (pass.reads_state + written);
+    bytes += slot.layout.bytes() * (pass.reads_slot(slot.rule_slot) + written);
   }
   for (const void* const input : tensor.inputs) {
     if (input != nullptr && pass.reads_inputs) bytes += count * size_of(tensor.grad_dtype);
@@ -53,7 +53,7 @@ std::uint64_t step_bytes(const RuleInfo& rule, const double* hypers, const Group
                          const PreludeReads& reads, const PlanTensor& tensor) {
   std::uint64_t bytes = 0;
   if (reads.moments) bytes += pass_bytes(rule, tensor, {reads.param_moments, true, false, false, false, false});
-  if (reads.second_moment) bytes += pass_bytes(rule, tensor, {true, true, true, false, false});
+  if (reads.second_moment) bytes += pass_bytes(rule, tensor, rule.second_moment_pass(options.l2 != 0));
   if (reduces(rule, hypers, tensor.param)) {
     bytes += pass_bytes(rule, tensor, rule.reduction->gather_pass(hypers));
     bytes += pass_bytes(rule, tensor, rule.reduction->apply_pass(hypers));

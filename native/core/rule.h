@@ -78,6 +78,7 @@ enum class Scope { row, tensor, all };
 struct Pass {
   bool reads_param, reads_grad, reads_state, writes_param, writes_state;
   bool reads_inputs = true;
+  std::uint32_t reads_slots = ~0u;  // of the state, one bit each
 
   // What either of two groups touches.
   Pass& operator|=(const Pass& other) {
@@ -87,9 +88,19 @@ struct Pass {
     writes_param |= other.writes_param;
     writes_state |= other.writes_state;
     reads_inputs |= other.reads_inputs;
+    reads_slots |= other.reads_slots;
     return *this;
   }
+
+  OPTIM_FN bool reads_slot(int slot) const { return reads_state && (reads_slots >> slot & 1u) != 0; }
 };
+
+// What it takes to know the second moment as a step will leave it, in a slot of that role. l2: the parameter is a part
+// of its gradient.
+OPTIM_FN constexpr Pass second_moment_pass(int slot, Role role, bool l2) {
+  const bool central = role == Role::second_central_moment;
+  return {l2, true, true, false, false, central, central ? ~0u : 1u << slot};
+}
 
 template <class Rule>
 using HypersOf = std::remove_const_t<decltype(Rule::hypers)>;

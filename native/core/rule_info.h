@@ -94,6 +94,9 @@ struct RuleInfo {
   int hyper_index(const std::string& hyper) const;  // -1: none
   int first_moment() const;                         // slot of that role; -1: none
   bool is_state(int slot) const { return slots[slot].role != Role::input; }
+  Pass second_moment_pass(bool l2) const {
+    return optim::second_moment_pass(second_moment, slots[second_moment].role, l2);
+  }
 };
 
 }  // namespace optim

@@ -36,7 +36,8 @@ Json hyper_json(const HyperInfo& hyper, const std::vector<HyperInfo>& all, bool 
 Json slot_json(const SlotInfo& slot, const RuleInfo& rule) {
   static const char* const shapes[] = {"param", "copy", "row", "unit", "tensor", "scalar", "matrix"};
   static const char* const initials[] = {"zero", "param", "identity", "unit"};
-  static const char* const roles[] = {"none", "first_moment", "second_moment", "fixed", "slow_params"};
+  // What a second moment is made of is the engines' business.
+  static const char* const roles[] = {"none", "first_moment", "second_moment", "second_moment", "fixed", "slow_params"};
   Json words = Json::array();
   for (int v = 0; v < Range::max_words && slot.values != 0; ++v) {
     if ((slot.values >> v & 1u) != 0) words.push_back(rule.hypers[slot.when].range.words[v]);

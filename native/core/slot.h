@@ -30,11 +30,16 @@ enum class Initial {
 enum class Role {
   none,
   first_moment,   // Lookahead pulls it back
-  second_moment,  // stable weight decay averages it; advanced by update or gather
-  fixed,          // keeps its initial value: no pass writes it
-  slow_params,    // Lookahead's slow weights, of a rule that has its own; no pass of the rule touches them
-  input,          // no state: a further buffer of the caller (a Hessian diagonal), read only, that may be absent
+  second_moment,  // stable weight decay averages it; update or gather advances it from itself and the gradient alone
+  second_central_moment,  // likewise, from other slots too
+  fixed,                  // keeps its initial value: no pass writes it
+  slow_params,            // Lookahead's slow weights, of a rule that has its own; no pass of the rule touches them
+  input,  // no state: a further buffer of the caller (a Hessian diagonal), read only, that may be absent
 };
+
+constexpr bool is_second_moment(Role role) {
+  return role == Role::second_moment || role == Role::second_central_moment;
+}
 
 struct SlotInfo {
   const char* name;
@@ -143,7 +148,7 @@ struct Slots<Entry<Slot, Hyper, Words>...> {
 
   static constexpr int second_moment() {
     int i = 0, found = -1;
-    ((found = Slot::role == Role::second_moment && Slot::shape == SlotShape::param ? i : found, ++i), ...);
+    ((found = is_second_moment(Slot::role) && Slot::shape == SlotShape::param ? i : found, ++i), ...);
     return found;
   }
 

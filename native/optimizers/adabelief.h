@@ -7,7 +7,7 @@
 namespace optim::rules {
 
 inline namespace adabelief_tags {
-OPTIM_SLOT(exp_avg_var, param, zero, second_moment,
+OPTIM_SLOT(exp_avg_var, param, zero, second_central_moment,
            "Moving average of the squared distance of the gradient from its average.");
 OPTIM_SLOT(max_exp_avg_var, param, zero, none, "Running maximum of exp_avg_var.");
 OPTIM_HYPER(rectify, range::boolean(), "Rectify the variance of the adaptive step (RAdam).");

@@ -86,10 +86,11 @@ void Prelude::compose(StepState& state) {
 }
 
 void Prelude::probe_second_moment(StepState& state) {
-  const Pass reads{true, true, true, false, false};
   const auto probe = state.kernels.rule(state.plan.rule_index()).probe[state.in_double];
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
-    const OpenTile open(state, tile, reads, scratch);
+    const int group = state.plan.tensors()[tile.tensor].group;
+    const GroupOptions& options = state.plan.options(group);
+    const OpenTile open(state, tile, state.rule().second_moment_pass(options.l2 != 0), scratch);
     ScalarBytes room;
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
     double sum = 0;
@@ -101,9 +102,8 @@ void Prelude::probe_second_moment(StepState& state) {
       piece.sums = &sum;
       probe(piece, state.streams[tile.tensor].loops);
     });
-    const int group = state.plan.tensors()[tile.tensor].group;
     probes_[&tile - tiling_.tiles.data()] =
-        corrected_second_moment(sum, state.plan.options(group).beta2, static_cast<double>(state.groups[group].step));
+        corrected_second_moment(sum, options.beta2, static_cast<double>(state.groups[group].step));
   });
   state.facts.second_moment = 0;
   for (double sum : probes_) state.facts.second_moment += sum;

@@ -74,7 +74,7 @@ OpenTile::OpenTile(const StepState& state, const Tile& tile, const Pass& pass, S
   for (int i = 0; i < state.slots(); ++i) {
     const bool is_state = rule.is_state(i);
     whole_.state[i] =
-        open(tensor_.state[i], 2 + i, is_state ? pass.reads_state : pass.reads_inputs, is_state && pass.writes_state);
+        open(tensor_.state[i], 2 + i, is_state ? pass.reads_slot(i) : pass.reads_inputs, is_state && pass.writes_state);
   }
   state.swap_alternating(tensor_.group, whole_);
 }

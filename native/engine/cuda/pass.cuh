@@ -117,7 +117,7 @@ struct StateChunk {
   __device__ __forceinline__ void fetch(const TensorEntry& tensor, const Position& at, const Pass& pass) {
     if constexpr (I < S::count) {
       if constexpr (S::template per_element<I>(true)) {
-        const bool reads = S::template role<I>() == Role::input ? pass.reads_inputs : pass.reads_state;
+        const bool reads = S::template role<I>() == Role::input ? pass.reads_inputs : pass.reads_slot(I);
         load(raw[I], stream<I>(tensor), at.first, reads ? at.count : 0);
       }
       fetch<I + 1>(tensor, at, pass);

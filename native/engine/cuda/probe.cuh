@@ -12,6 +12,17 @@ __device__ __forceinline__ bool is_probe(const PassArguments& arguments) {
   return Traits<Rule>::second_moment >= 0 && arguments.probe != nullptr;
 }
 
+// What it loads.
+template <class Rule>
+__device__ __forceinline__ Pass probe_pass(const GroupEntry& group) {
+  constexpr int slot = Traits<Rule>::second_moment;
+  if constexpr (slot >= 0) {
+    return second_moment_pass(slot, SlotsOf<Rule>::template role<slot>(), group.settings.options.l2 != 0);
+  } else {
+    return {};
+  }
+}
+
 // The corrected second moment, and how many elements have one.
 using ProbeSums = Sums<2>;
 

@@ -181,8 +181,9 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
   const TiledTensor& tiled = arguments.tiling.tensors[tile.tensor];
   const TensorEntry& tensor = step.tensors[tile.tensor];
   const Position at(tile);
-  const Pass pass = step.groups[tensor.group].settings.gather_pass;
   const bool probes = is_probe<Rule>(arguments), alone = !probes && stands_alone<Rule, Initializes>(tile, tiled);
+  const GroupEntry& group = step.groups[tensor.group];
+  const Pass pass = probes ? probe_pass<Rule>(group) : group.settings.gather_pass;
   opener.open_maps(tile);
   Raw<T> raw_p, raw_g;
   StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
@@ -219,7 +220,7 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
     }
   }
   if (probes) {
-    store_probe<Rule, T>(state, at, i, step.groups[tensor.group], arguments);
+    store_probe<Rule, T>(state, at, i, group, arguments);
     return;
   }
   if (pass.writes_state) state.write(tensor, at);

@@ -36,7 +36,9 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
   opener.open_maps(tile);
   Raw<T> raw_p, raw_g;
   StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
-  constexpr Pass pass = update_pass<Rule>;
+  constexpr Pass steps = update_pass<Rule>;
+  const bool probes = is_probe<Rule>(arguments);
+  const Pass pass = probes ? probe_pass<Rule>(step.groups[tensor.group]) : steps;
   load(raw_p, tensor.param, at.first, pass.reads_param ? at.count : 0);
   load(raw_g, grad, at.first, pass.reads_grad ? at.count : 0);
   state.fetch(tensor, at, pass);
@@ -80,13 +82,13 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
       state.put(j, s);
     }
   }
-  if (is_probe<Rule>(arguments)) {
+  if (probes) {
     store_probe<Rule, T>(state, at, i, step.groups[tensor.group], arguments);
     return;
   }
   if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
-  if constexpr (pass.writes_param) store_param(step, tensor, at, p);
-  if constexpr (pass.writes_state) state.write(tensor, at);
+  if constexpr (steps.writes_param) store_param(step, tensor, at, p);
+  if constexpr (steps.writes_state) state.write(tensor, at);
   if constexpr (writes_gradient<Rule>) store_values(g, tensor.grad, at.first, at.count);
 }
 
