@@ -202,7 +202,8 @@ def rule(name):
         minimal = MINIMAL_FLOATS[name]
         checks = [Check("times the minimal bytes' time", lambda r: r.over_minimum(minimal), 1.25, at_least=False)]
         if name == "Ranger21":
-            checks.append(Check("times its parts", against(), 10, device="cpu"))
+            for peer in ("pytorch_optimizer", "plain torch"):
+                checks.append(Check(f"times its parts, {peer}", against(peer), 10, device="cpu"))
         what = f"{name} f32, {count} of {side} x {side}" + (f" and one of {side * side:,}" if name == "Ranger21" else "")
         others = peers.of_rule(name, params, steps)
         return _row(context, what, params, Ours(name, params), others, checks, steps, minimal_floats=minimal)

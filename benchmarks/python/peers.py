@@ -1,5 +1,5 @@
 """What stands beside the library: torch.optim in all its implementations, pytorch_optimizer's classes where it is installed,
-otherwise plain torch (compiled where torch can)."""
+and plain torch (compiled where torch can)."""
 
 import importlib.util
 import inspect
@@ -41,14 +41,14 @@ def _sequence(first, second):
 
 
 def of_rule(name, params, steps=1):
-    """pytorch_optimizer's class, else the plain implementation; both plain and compiled where torch compiles."""
+    """pytorch_optimizer's class where it is installed, and the plain implementation, compiled too where torch compiles."""
+    found = [Candidate("plain torch", PLAIN[name](params).step, steps)]
     if importlib.util.find_spec("pytorch_optimizer"):
         import pytorch_optimizer
 
         options = {"num_iterations": 10000} if name == "Ranger21" else {}
         theirs = getattr(pytorch_optimizer, name)(params, **options)
-        return [Candidate("pytorch_optimizer", theirs.step, steps)]
-    found = [Candidate("plain torch", PLAIN[name](params).step, steps)]
+        found.insert(0, Candidate("pytorch_optimizer", theirs.step, steps))
     if hasattr(torch, "compile") and params[0].is_cuda:
         found.append(Candidate("torch.compile", PLAIN[name](params, compiled=True).step, steps))
     return found
