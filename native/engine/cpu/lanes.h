@@ -10,6 +10,10 @@ namespace optim::cpu {
 
 constexpr int lane_count = 16;
 
+// How far ahead a loop that only reads asks for its elements: the processor's own prefetching does not use the whole
+// bandwidth of the memory.
+constexpr std::int64_t read_ahead = 64 * lane_count;
+
 template <int Sums>
 struct Lanes {
   double value[Sums > 0 ? Sums : 1][lane_count] = {};

@@ -221,7 +221,8 @@ void probe(const Piece& piece) {
   const Loop<Rule, T, !is_reduced<Rule>, Kind> loop(piece);
   Lanes<1> lanes;
   for_lanes(
-      piece.count, [&](std::int64_t i, int lane) __attribute__((always_inline)) {
+      piece.count,
+      [&](std::int64_t i, int lane) __attribute__((always_inline)) {
         T p, g;
         StateOf<Rule, T> s;
         loop.load(i, p, g, s);
@@ -231,6 +232,10 @@ void probe(const Piece& piece) {
           Rule::update(p, g, s, loop.scalars);
         }
         lanes.value[0][lane] += static_cast<double>(s.value[slot]);
+      },
+      [&](std::int64_t i) __attribute__((always_inline)) {
+        __builtin_prefetch(loop.grad + i + read_ahead);
+        __builtin_prefetch(loop.state.stream[slot] + i + read_ahead);
       });
   lanes.add_to(piece.sums);
 }

@@ -107,9 +107,8 @@ Moments moments(const void* grads, const void* params, std::int64_t count, doubl
   };
   for_lanes(
       count, add, [&](std::int64_t i) __attribute__((always_inline)) {
-        constexpr std::int64_t ahead = 64 * lane_count;
-        __builtin_prefetch(grad + i + ahead);
-        if constexpr (Params != MeasuredParams::none) __builtin_prefetch(param + i + ahead);
+        __builtin_prefetch(grad + i + read_ahead);
+        if constexpr (Params != MeasuredParams::none) __builtin_prefetch(param + i + read_ahead);
       });
   double sums[count_of_sums] = {};
   lanes.add_to(sums);
