@@ -73,7 +73,11 @@ TEST_P(Determinism, SplitTensors) {
     for (const auto& slot : whole.slots(0)) elementwise = elementwise && slot.shape == spec.tensors[0].shape;
     if (!elementwise) continue;
 
-    const std::vector<int64_t> counts{1, 13, 4096, whole_count - 4110};
+    // Tensors that share the threads of a block on a device, others that do not, and those just beside the limit.
+    std::vector<int64_t> counts{1, 13, 4096, 256, 257};
+    for (int64_t i = 0; i < 20; ++i) counts.push_back(1 + i * 37 % 256);
+    counts.push_back(whole_count - std::accumulate(counts.begin(), counts.end(), int64_t{0}));
+    ASSERT_GT(counts.back(), 0);
     spec.tensors.clear();
     for (int64_t count : counts) spec.tensors.push_back({{count}});
     Session parts(engine_, spec);

@@ -28,8 +28,9 @@ __device__ inline bool is_first_step(const StepTables& step, std::int32_t tensor
   return first == never_stepped || first == group.step + 1;
 }
 
-__device__ inline void mark_first_step(const StepTables& step, const Tile& tile) {
-  if (step.initialize || tile.begin != 0 || threadIdx.x != 0) return;
+// By all threads of a tile. rank: of this one among them.
+__device__ inline void mark_first_step(const StepTables& step, const Tile& tile, int rank) {
+  if (step.initialize || tile.begin != 0 || rank != 0) return;
   std::int64_t& first = step.first_step[tile.tensor];
   if (first == never_stepped) first = step.groups[step.tensors[tile.tensor].group].step + 1;
 }
@@ -119,11 +120,12 @@ __device__ __attribute__((noinline)) inline double param_scale_of(const StepTabl
   return param_stage(moments, step.state->facts, options, group.lr);
 }
 
-// Maps of units [first, first + count) of a tensor. By all threads.
+// Maps of units [first, first + count) of a tensor. By all threads of its tile; rank: of this one among them.
 __device__ __attribute__((noinline)) inline void store_maps(const StepTables& step, std::int32_t tensor,
-                                                            std::int64_t first, int count, bool decays, RowMap* rows) {
+                                                            std::int64_t first, int count, bool decays, RowMap* rows,
+                                                            int rank) {
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
+  for (int i = rank; i < count; i += block_threads) {
     rows[i] = gradient_map_of(step, tensor, first + i);
     rows[i].param_scale = param_scale_of(step, tensor, first + i, decays);
   }
@@ -135,6 +137,9 @@ __device__ __forceinline__ void put_into(GradientMap<T>& map, const RowMap& row)
   map.mean = T(row.mean);
   map.param_scale = T(row.param_scale);
 }
+
+// Of a kernel whose warps may have tiles of their own.
+constexpr int warp_contexts = 2 + block_warps;
 
 template <class Rule, class T>
 struct TileContext {
@@ -162,9 +167,10 @@ struct Position {
   std::int64_t first;  // within the tensor
   int count;           // 0 for a thread without any
 
-  __device__ explicit Position(const Tile& tile) {
-    const int left = tile.count - chunk_begin();
-    first = tile.begin + chunk_begin();
+  // rank: of this thread among those of the tile.
+  __device__ explicit Position(const Tile& tile, int rank = static_cast<int>(threadIdx.x)) {
+    const int left = tile.count - rank * chunk;
+    first = tile.begin + rank * chunk;
     count = left < 0 ? 0 : left < chunk ? left : chunk;
   }
 };
@@ -180,6 +186,7 @@ class Opener {
 
   // All threads, before issuing a tile's loads: what takes many registers.
   __device__ __forceinline__ void open_maps(const Tile& tile) {
+    map_ = rows_;
     if (!step_.mapped || (!step_.by_row && tile.tensor == tensor_)) return;
     std::int64_t first_row = 0;
     rows_of_tile_ = 1;
@@ -189,7 +196,15 @@ class Opener {
       rows_of_tile_ = static_cast<int>((tile.begin + tile.count - 1) / length - first_row) + 1;
     }
     __syncthreads();  // nobody needs the rows of the tile before
-    store_maps(step_, tile.tensor, first_row, rows_of_tile_, decays_, rows_);
+    store_maps(step_, tile.tensor, first_row, rows_of_tile_, decays_, rows_, static_cast<int>(threadIdx.x));
+  }
+
+  // Likewise the threads of a warp with a tile of its own, where maps are of tensors.
+  __device__ __forceinline__ void open_map_by_warp(const Tile& tile) {
+    if (!step_.mapped) return;
+    __syncwarp();  // no lane needs the map of the tile before
+    map_ = rows_ + 1 + threadIdx.x / warp_threads;
+    store_maps(step_, tile.tensor, 0, 1, decays_, map_, static_cast<int>(threadIdx.x % warp_threads));
   }
 
   // All threads, between issuing the loads and using them.
@@ -201,14 +216,25 @@ class Opener {
       if (threadIdx.x == 0) open_tensor<Rule, T>(step_, tensor_, contexts_[turn_]);
     }
     if (changes || step_.by_row) __syncthreads();
-    return contexts_[turn_];
+    current_ = contexts_ + turn_;
+    return *current_;
+  }
+
+  // Likewise the threads of a warp with a tile of its own. Of contexts there are `warp_contexts`.
+  __device__ __forceinline__ const TileContext<Rule, T>& open_by_warp(const Tile& tile) {
+    TileContext<Rule, T>* const context = contexts_ + 2 + threadIdx.x / warp_threads;
+    __syncwarp();  // nor its context
+    if (threadIdx.x % warp_threads == 0) open_tensor<Rule, T>(step_, tile.tensor, *context);
+    __syncwarp();
+    current_ = context;
+    return *context;
   }
 
   // Maps gradients and parameters as core/gradient.h says.
   __device__ __forceinline__ void map(const Position& at, T (&p)[chunk], T (&g)[chunk]) const {
-    GradientMap<T> map = contexts_[turn_].map;
+    GradientMap<T> map = current_->map;
     if (!step_.mapped || rows_of_tile_ == 1) {
-      if (step_.mapped) put_into(map, *rows_);
+      if (step_.mapped) put_into(map, *map_);
 #pragma unroll
       for (int j = 0; j < chunk; ++j) map.apply(p[j], g[j]);
       return;
@@ -234,7 +260,9 @@ class Opener {
   const StepTables& step_;
   TileContext<Rule, T>* contexts_;
   RowMap* rows_;
+  RowMap* map_ = nullptr;  // of the tile, where it has one
   bool decays_;
+  const TileContext<Rule, T>* current_ = nullptr;
   std::int32_t tensor_ = -1;
   int turn_ = 0;
   int rows_of_tile_ = 1;

@@ -180,6 +180,7 @@ void CudaExecutor::step(const StepInputs& inputs) {
   } else {
     const bool applies = plan_.rule().reduction != nullptr && pass_.needs_second_pass();
     a.advances = !applies;
+    a.turns = pass_.turns(plan_.rule().shape == Shape::elementwise && !t.by_row);
     start(first, a);
     a.advances = true;
     if (applies) start(kernels_.reduction.apply[precision_], a);

@@ -21,6 +21,7 @@ struct ReducedArrays {
 struct PassArguments {
   StepTables step;
   TilingView tiling;
+  TileTurns turns;
   CascadeView cascade;
   ReducedArrays reduced;
   double* probe;   // values of the cascade: the second moment as it will be, and nothing is stored; null: a true pass

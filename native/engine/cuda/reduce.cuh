@@ -11,8 +11,6 @@
 
 namespace optim::cuda {
 
-constexpr int warp_threads = 32;
-constexpr int block_warps = block_threads / warp_threads;
 constexpr unsigned all_lanes = 0xffffffffu;
 
 template <int Count>

@@ -260,10 +260,10 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
     const Tile tile = arguments.tiling.tiles[i];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     const bool part = takes_part(step, tensor), sums = !updates || tensor.reduced;
-    if (part) mark_first_step(step, tile);
+    if (part) mark_first_step(step, tile, static_cast<int>(threadIdx.x));
     if (part && sums) gather_tile<Rule, T, Initializes>(arguments, kept, i, tile, opener, factors, heads);
     if constexpr (updates) {
-      if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener);
+      if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener, false);
     }
     if (!part || !(sums || probes)) {
       cascade.leave_out(tile);

@@ -14,6 +14,8 @@
 namespace optim::cuda {
 
 constexpr int block_threads = 256;
+constexpr int warp_threads = 32;
+constexpr int block_warps = block_threads / warp_threads;
 constexpr int chunk = 8;  // consecutive elements of one thread: 16 bytes of the narrowest storage type
 constexpr std::int64_t tile_length = block_threads * chunk;
 constexpr std::int64_t run_length = 256;  // values of a cascade that are merged at once
@@ -75,6 +77,13 @@ struct TilingView {
   std::int64_t tile_count;
   std::int32_t tensor_count;
   bool grouped;  // some tile has more than one unit
+};
+
+// The turns in which a pass that sums nothing takes the tiles. Those that one warp has threads enough for come last, and
+// the warps of a block take one each: of many small tensors, what costs time is to look each of them up.
+struct TileTurns {
+  const std::int32_t* tiles;  // large ones first; null: all of them, in order, a block each
+  std::int64_t large, count;  // turns with a tile for the whole block; in all
 };
 
 // Sums of tiles become those of units, tensors and all tensors within the kernel that computes them: the block that

@@ -1,6 +1,7 @@
 #include "engine/cuda/tile_pass.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "engine/cuda/probe.cuh"
 
@@ -31,6 +32,13 @@ TilePass::TilePass(const Plan& plan, const Reduction* reduction, std::size_t fac
     }
     if (count > 0) most_rows_ = std::max(most_rows_, rows_of_tile(tensor.param.extent));
   }
+  std::vector<std::int32_t> large_first(tiling.tiles.size());
+  std::iota(large_first.begin(), large_first.end(), 0);
+  const auto small = std::stable_partition(large_first.begin(), large_first.end(), [&](std::int32_t i) {
+    return tiling.tiles[static_cast<std::size_t>(i)].count > warp_threads * chunk;
+  });
+  large_ = small - large_first.begin();
+  large_first_ = to_device(large_first, device.stream);
   tiling_ = DeviceTiling(tiling, device.stream);
   cascade_ = DeviceCascade(tiling, device.stream);
   if (reduction == nullptr) return;
@@ -53,8 +61,15 @@ PassArguments TilePass::arguments(const StepTables& tables) const {
   a.tiling = tiling_.view();
   a.cascade = cascade_.view();
   a.reduced = {values_.data(), units_.data(), factors_.data()};
-  a.rows_per_tile = tables.by_row ? most_rows_ : tables.mapped ? 1 : 0;
+  a.turns = turns(false);
+  a.rows_per_tile = tables.by_row ? most_rows_ : tables.mapped ? 1 + block_warps : 0;
   return a;
+}
+
+TileTurns TilePass::turns(bool shared) const {
+  if (!shared) return {nullptr, tiling_.tiles(), tiling_.tiles()};
+  const std::int64_t small = tiling_.tiles() - large_;
+  return {large_first_.data(), large_, large_ + (small + block_warps - 1) / block_warps};
 }
 
 LaunchOn TilePass::over_tiles(const Device& device) const {

@@ -25,6 +25,8 @@ class TilePass {
 
   // Of a pass over these tiles.
   PassArguments arguments(const StepTables& tables) const;
+  // shared: small tiles may share a block, one to a warp.
+  TileTurns turns(bool shared) const;
   LaunchOn over_tiles(const Device& device) const;
 
   void make_room_for_probe(const Device& device);
@@ -35,6 +37,8 @@ class TilePass {
   DeviceCascade cascade_;
   DeviceArray<double> values_, units_, probe_;
   DeviceArray<unsigned char> factors_;
+  DeviceArray<std::int32_t> large_first_;  // tiles
+  std::int64_t large_;
   std::int32_t most_rows_ = 0;  // of a tensor that one tile may have
   bool second_pass_ = false;
 };

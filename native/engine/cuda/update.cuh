@@ -7,6 +7,11 @@
 
 namespace optim::cuda {
 
+// Of this thread.
+__device__ __forceinline__ int rank_in_tile(bool by_warp) {
+  return static_cast<int>(by_warp ? threadIdx.x % warp_threads : threadIdx.x);
+}
+
 template <class T>
 __device__ __forceinline__ Stream workspace_of(void* array, const TensorEntry& tensor) {
   return {static_cast<T*>(array) + tensor.workspace, sizeof(T) == sizeof(double) ? DType::f64 : DType::f32};
@@ -24,16 +29,16 @@ __device__ void measured_factors(const PassArguments& arguments, std::int32_t te
                                      arguments.step.tensors[tensor].extent);
 }
 
-// Tile i, of a tensor that takes part.
+// Tile i, of a tensor that takes part. By one warp, or by the whole block.
 template <class Rule, class T>
 __device__ __forceinline__ void update_tile(const PassArguments& arguments, std::int64_t i, const Tile& tile,
-                                            Opener<Rule, T>& opener) {
+                                            Opener<Rule, T>& opener, bool by_warp) {
   const StepTables& step = arguments.step;
   const TensorEntry& tensor = step.tensors[tile.tensor];
-  const Position at(tile);
+  const Position at(tile, rank_in_tile(by_warp));
   // A matrix rule steps along the direction that its program left instead of the gradient.
   const Stream grad = is_matrix<Rule> ? workspace_of<T>(arguments.direction, tensor) : tensor.grad;
-  opener.open_maps(tile);
+  by_warp ? opener.open_map_by_warp(tile) : opener.open_maps(tile);
   Raw<T> raw_p, raw_g;
   StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
   constexpr Pass steps = update_pass<Rule>;
@@ -45,7 +50,7 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
   [[maybe_unused]] const Stream gradients = workspace_of<T>(arguments.prepared, tensor);
   [[maybe_unused]] Raw<T> raw_prepared;
   if constexpr (has_measure<Rule>) load(raw_prepared, gradients, at.first, at.count);
-  const TileContext<Rule, T>& context = opener.open(tile);
+  const TileContext<Rule, T>& context = by_warp ? opener.open_by_warp(tile) : opener.open(tile);
   const ScalarsOf<Rule, T> scalars = context.scalars;
   T p[chunk], g[chunk];
   widen(raw_p, tensor.param.dtype, p);
@@ -97,19 +102,24 @@ __global__ void __launch_bounds__(block_threads, stepping_blocks<Rule, T>) updat
   const StepTables& step = arguments.step;
   if (is_skipped(step)) return;
   const PassArguments& kept = keep(arguments);
-  OPTIM_SHARED(contexts, TileContext<Rule, T>[2]);
+  OPTIM_SHARED(contexts, TileContext<Rule, T>[warp_contexts]);
   OPTIM_DYNAMIC_SHARED(rows, RowMap);
   Opener<Rule, T> opener(kept.step, arguments.probe == nullptr, contexts, rows);
   Cascade<ProbeMerging, PassArguments> probes(kept, true);
-  for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
-    const std::int64_t i = range.tile();
+  const TileTurns& turns = arguments.turns;
+  for (TileRange range(turns.count, arguments.reversed); !range.done(); range.advance()) {
+    std::int64_t i = range.tile();
+    const bool by_warp = !is_matrix<Rule> && i >= turns.large;
+    if (by_warp) i = turns.large + (i - turns.large) * block_warps + threadIdx.x / warp_threads;
+    if (i >= arguments.tiling.tile_count) continue;
+    if (turns.tiles != nullptr) i = turns.tiles[i];
     const Tile tile = arguments.tiling.tiles[i];
     if (!takes_part(step, step.tensors[tile.tensor])) {
       if (is_probe<Rule>(arguments)) probes.leave_out(tile);
       continue;
     }
-    mark_first_step(step, tile);
-    update_tile<Rule, T>(arguments, i, tile, opener);
+    mark_first_step(step, tile, rank_in_tile(by_warp));
+    update_tile<Rule, T>(arguments, i, tile, opener, by_warp);
     if (is_probe<Rule>(arguments)) probes.add(i);
   }
   if (is_probe<Rule>(arguments)) {
