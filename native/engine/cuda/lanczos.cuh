@@ -18,7 +18,7 @@ struct SpectrumEnds {
 // Room in shared memory.
 struct LanczosState {
   static constexpr int most_steps = 96;
-  static constexpr int check_every = 16;
+  static constexpr int check_every = 8;
 
   double diagonal[most_steps], off_diagonal[most_steps];
   double partial[2 * product_threads];  // of a product with a vector
@@ -38,7 +38,7 @@ __device__ inline void multiply_vector(const BlockTeam& team, SquareShape shape,
   for (int pair = team.rank() % width; pair < pairs && group < groups; pair += width) {
     const double* element = a + 2 * pair + static_cast<std::int64_t>(group) * stride;
     double2 sum = {0, 0};
-#pragma unroll 8
+#pragma unroll 16
     for (int i = group; i < shape.n; i += groups, element += static_cast<std::int64_t>(groups) * stride) {
       const double2 value = *reinterpret_cast<const double2*>(element);
       const double factor = x[i];
@@ -57,7 +57,7 @@ __device__ inline void multiply_vector(const BlockTeam& team, SquareShape shape,
   }
 }
 
-// The largest eigenvalue of sign * T for the tridiagonal T of `steps` rows, to 1e-14 of its extent: T - x I has a positive
+// The largest eigenvalue of sign * T for the tridiagonal T of `steps` rows, to 1e-9 of its extent: T - x I has a positive
 // pivot if and only if an eigenvalue is above x. Every round divides the interval by the threads of the block.
 __device__ inline double largest_of_tridiagonal(const BlockTeam& team, const LanczosState& state, int steps,
                                                 double sign) {
@@ -69,7 +69,7 @@ __device__ inline double largest_of_tridiagonal(const BlockTeam& team, const Lan
     high = middle + reach > high ? middle + reach : high;
   }
 #pragma unroll 1
-  for (int round = 0; round < 6; ++round) {
+  for (int round = 0; round < 4; ++round) {
     const double part = (high - low) / (team.size() + 1);
     const double x = low + part * (team.rank() + 1);
     double pivot = sign * state.diagonal[0] - x;

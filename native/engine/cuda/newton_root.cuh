@@ -44,9 +44,12 @@ class NewtonRoot {
     free_count_ = newton_slots;
   }
 
-  // False, and nothing written, where the matrix is not for this iteration: it has to be decomposed. What is accepted has
-  // no eigenvalue so far below the floor that raising it would have mattered more than what an eigendecomposition in
-  // float loses: 4 u of the largest, nor more than a tenth of what the smallest is raised to.
+  // False, and nothing written, where the matrix is not for this iteration: it has to be decomposed. The iteration cannot
+  // raise an eigenvalue that is below the floor by d: (floor - d + shift)^(-1/p) is too large by about
+  // d / (p (floor + shift)). Accepted is a d that an eigendecomposition in float might lose, 4 u of the largest, and
+  // that is no more than a tenth of floor + shift. d is known from the ends of two spectra, neither of which the Lanczos
+  // method overstates: the smallest eigenvalue of A, before the work, and the largest of its root, after it, where what is
+  // near the floor stands far apart from the rest.
   __device__ bool take() {
     if (p_ == 0) return false;
     const auto* const source = static_cast<const float*>(item_.source);
@@ -73,7 +76,7 @@ class NewtonRoot {
 
     if (!iterate(m, shift, bound, lower / bound)) return false;
     const double root_of_bound = pow(bound * scale, -1.0 / p_);
-    const double largest_root = spectrum_ends(team_, shape_, x_, 1e-4, free_[0], shared_.vectors.lanczos).largest;
+    const double largest_root = spectrum_ends(team_, shape_, x_, 1e-3, free_[0], shared_.vectors.lanczos).largest;
     constexpr double estimate = 1e-12;  // how well that is known at best
     if (!(bound * pow(largest_root, -p_) - shift >= lowest - estimate * bound)) return false;
     if (!(largest_root * root_of_bound < static_cast<double>(FLT_MAX))) return false;
@@ -89,7 +92,7 @@ class NewtonRoot {
   }
 
   static constexpr double least_bound = 1e-8;  // of l
-  static constexpr int most_iterations = 24;
+  static constexpr int most_iterations = 32;
   static constexpr int most_products = 8;  // of one iteration: p = 15
   // |M - I|_F from which the last step leaves an error of its square.
   static constexpr double nearly = 1e-5;

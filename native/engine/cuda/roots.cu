@@ -17,6 +17,9 @@ static_assert((linalg::EigenWorkspace::vectors * linalg::padded(most_shared_rows
                   static_cast<int>(sizeof(linalg::QlState)) <=
               48 * 1024);
 
+// decompose_all and iterate_all share decompose; no device of the supported kinds has less than 99 KiB for a block.
+static_assert(sizeof(NewtonShared) >= 48 * 1024 && sizeof(NewtonShared) <= 99 * 1024);
+
 std::int64_t eigen_numbers(int n) {
   const std::int64_t vectors = n > most_shared_rows ? linalg::EigenWorkspace::vectors : 0;
   return 2 * linalg::matrix_size(n) + vectors * linalg::padded(n);
@@ -24,7 +27,8 @@ std::int64_t eigen_numbers(int n) {
 std::int64_t iterated_numbers(int n) { return std::max(newton_slots * SquareShape{n}.size(), eigen_numbers(n)); }
 std::int64_t newton_numbers(int n) { return linalg::NewtonWorkspace::matrices * linalg::matrix_size(n); }
 
-// From here on the iteration is faster (benchmarks/NOTES.md).
+// Up to here several decompositions share a multiprocessor and are faster; a few matrices at a time gain from here on, a
+// batch of thousands from about 100 (benchmarks/NOTES.md).
 bool is_iterated(const RootItem& item) { return !item.in_double && item.n > 64; }
 
 // Of a block: the team's sums, the state of the QL method, and what EigenWorkspace keeps in vectors.
