@@ -7,7 +7,7 @@ namespace Optim;
 public static unsafe class MatrixRoots
 {
     /// <summary>roots[i] = ((A + A^T) / 2)^(-1/p) for A = matrices[i], by an eigendecomposition in double (Golub &amp;
-    /// Van Loan, Matrix Computations, section 8.3). Nothing is ever NaN. Waits for the device.</summary>
+    /// Van Loan, Matrix Computations, section 8.3), on a CUDA device by a Newton iteration where that is as good. Nothing is ever NaN. Waits for the device.</summary>
     /// <param name="engine">The engine to compute on.</param>
     /// <param name="matrices">Square matrices of at most 8192 rows, row-major, Float32 or Float64; they do not
     /// change.</param>

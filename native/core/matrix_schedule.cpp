@@ -109,13 +109,12 @@ MatrixSchedule matrix_schedule(const Plan& plan, const std::vector<std::int64_t>
   return schedule;
 }
 
-int concurrent_roots(const std::vector<int>& sizes, std::int64_t numbers_of(int n), int most) {
-  constexpr std::int64_t reasonable = std::int64_t{1} << 27;  // numbers: 1 GiB
-  std::int64_t numbers = 0;
+int concurrent_roots(const std::vector<int>& sizes, std::int64_t numbers_of(int n), int most, std::int64_t numbers) {
+  std::int64_t used = 0;
   int count = 0;
   for (const int n : sizes) {
-    numbers += numbers_of(n);
-    if (count == most || (count > 0 && numbers > reasonable)) break;
+    used += numbers_of(n);
+    if (count == most || (count > 0 && used > numbers)) break;
     ++count;
   }
   return count;

@@ -43,7 +43,9 @@ struct MatrixSchedule {
 MatrixSchedule matrix_schedule(const Plan& plan, const std::vector<std::int64_t>& begin);
 
 // Roots are taken several at a time, each with a workspace of its own: how many of the sizes n (descending) can be
-// under way at once without more memory than is reasonable, at most `most`, at least 1.
-int concurrent_roots(const std::vector<int>& sizes, std::int64_t numbers_of(int n), int most);
+// under way at once in `numbers` doubles, at most `most`, at least 1.
+constexpr std::int64_t reasonable_root_numbers = std::int64_t{1} << 27;  // 1 GiB
+int concurrent_roots(const std::vector<int>& sizes, std::int64_t numbers_of(int n), int most,
+                     std::int64_t numbers = reasonable_root_numbers);
 
 }  // namespace optim

@@ -162,8 +162,8 @@ def rademacher(tensors, seed=0, offset=0):
 
 
 def inverse_root(matrices, roots, p, ridge_epsilon=0.0):
-    """roots[i] = matrices[i]^(-1/p) of symmetric positive semidefinite matrices, float32 or float64, by an
-    eigendecomposition; the ridge is ridge_epsilon times the largest eigenvalue."""
+    """roots[i] = matrices[i]^(-1/p) of symmetric positive semidefinite matrices, float32 or float64, in
+    double; the ridge is ridge_epsilon times the largest eigenvalue."""
     call = _Call()
     values, targets = call.pairs(matrices, "matrices", roots, "roots")
     call.run(lib.optim_inverse_root, len(values), values, targets, p, ridge_epsilon, None)

@@ -90,20 +90,18 @@ class CudaEngine : public Engine {
   void inverse_roots(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options,
                      std::uint64_t* counts) override {
     const DeviceGuard guard(device_.index);
-    roots_.set(items_of(jobs, options), root_blocks(), device_.stream);
+    roots_.set(items_of(jobs, options), device_.multiprocessors, device_.stream);
     roots_.enqueue(device_.stream, nullptr, nullptr, reinterpret_cast<unsigned long long*>(counts));
   }
   void coupled_newton(const std::vector<RootJob>& jobs, const linalg::CoupledNewton& options,
                       std::uint64_t* counts) override {
     const DeviceGuard guard(device_.index);
-    newton_roots_.set(items_of(jobs, {}), root_blocks(), device_.stream);
+    newton_roots_.set(items_of(jobs, {}), device_.multiprocessors, device_.stream);
     newton_roots_.enqueue_newton(device_.stream, options, reinterpret_cast<unsigned long long*>(counts));
   }
 
  private:
   static_assert(sizeof(unsigned long long) == sizeof(std::uint64_t));
-
-  int root_blocks() const { return 2 * device_.multiprocessors; }
 
   static std::vector<cuda::RootItem> items_of(const std::vector<RootJob>& jobs, const linalg::InverseRoot& options) {
     std::vector<cuda::RootItem> items;

@@ -224,10 +224,9 @@ CudaMatrixProgram::CudaMatrixProgram(const Plan& plan, cudaStream_t stream)
       contracted_(workspace_begin(plan).back() *
                   static_cast<std::int64_t>(plan.in_double() ? sizeof(double) : sizeof(float))),
       counts_(2) {
-  int device = 0, multiprocessors = 0;
+  int device = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
-  check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
-  root_blocks_ = 2 * multiprocessors;
+  check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device), "cudaDeviceGetAttribute");
   counts_.clear(stream);
   rebind(plan, stream);
 }
@@ -261,7 +260,7 @@ void CudaMatrixProgram::divide(const Plan& plan, cudaStream_t stream) {
     waves_.push_back({wave.kind, first, static_cast<std::int64_t>(shares.size()) - first, batches});
     if (wave.kind != Kind::inverse_root) continue;
     if (roots_.size() == static_cast<std::size_t>(batches)) roots_.emplace_back();
-    roots_[static_cast<std::size_t>(batches++)].set(std::move(roots), root_blocks_, stream);
+    roots_[static_cast<std::size_t>(batches++)].set(std::move(roots), multiprocessors_, stream);
   }
   if (shares == shares_) return;
   device_shares_ = to_device(shares, stream);

@@ -57,7 +57,7 @@ class CudaMatrixProgram {
                   const std::int32_t* skip) const;
 
   bool in_double_;
-  int root_blocks_;  // at most at once
+  int multiprocessors_ = 0;
   MatrixSchedule schedule_;
   std::vector<Wave> waves_;
   std::vector<Share> shares_;

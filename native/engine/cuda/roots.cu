@@ -6,6 +6,7 @@
 #include "core/matrix_schedule.h"
 #include "engine/cuda/block_team.cuh"
 #include "engine/cuda/launch.h"
+#include "engine/cuda/newton_root.cuh"
 
 namespace optim::cuda {
 namespace {
@@ -16,11 +17,19 @@ static_assert((linalg::EigenWorkspace::vectors * linalg::padded(most_shared_rows
                   static_cast<int>(sizeof(linalg::QlState)) <=
               48 * 1024);
 
+// decompose_all and iterate_all share decompose; no device of the supported kinds has less than 99 KiB for a block.
+static_assert(sizeof(NewtonShared) >= 48 * 1024 && sizeof(NewtonShared) <= 99 * 1024);
+
 std::int64_t eigen_numbers(int n) {
   const std::int64_t vectors = n > most_shared_rows ? linalg::EigenWorkspace::vectors : 0;
   return 2 * linalg::matrix_size(n) + vectors * linalg::padded(n);
 }
+std::int64_t iterated_numbers(int n) { return std::max(newton_slots * SquareShape{n}.size(), eigen_numbers(n)); }
 std::int64_t newton_numbers(int n) { return linalg::NewtonWorkspace::matrices * linalg::matrix_size(n); }
+
+// Up to here several decompositions share a multiprocessor and are faster; a few matrices at a time gain from here on, a
+// batch of thousands from about 100 (benchmarks/NOTES.md).
+bool is_iterated(const RootItem& item) { return !item.in_double && item.n > 64; }
 
 // Of a block: the team's sums, the state of the QL method, and what EigenWorkspace keeps in vectors.
 std::size_t shared_bytes(int largest) {
@@ -46,27 +55,51 @@ __device__ inline void count_outcome(linalg::RootOutcome outcome, unsigned long 
   atomicAdd(counts + (outcome == linalg::RootOutcome::skipped ? 0 : 1), 1ull);
 }
 
+__device__ inline bool runs(const RootItem& item, const unsigned* due) {
+  return item.present && (item.stage < 0 || (due[item.tensor] >> item.stage & 1u) != 0);
+}
+
+// memory: shared_bytes(n).
 template <class T>
-__device__ linalg::RootOutcome take_root(const BlockTeam& team, const RootItem& item,
-                                         const linalg::EigenWorkspace& work) {
+__device__ linalg::RootOutcome decompose(const RootItem& item, double* room, double* memory) {
+  const BlockTeam team{memory};
+  auto* const state = reinterpret_cast<linalg::QlState*>(memory + linalg::lanes);
+  constexpr int state_numbers = (sizeof(linalg::QlState) + sizeof(double) - 1) / sizeof(double);
+  const linalg::EigenWorkspace work = eigen_workspace(item.n, room, memory + linalg::lanes + state_numbers, state);
   return linalg::inverse_root(team, item.n, static_cast<const T*>(item.source), static_cast<T*>(item.result),
                               item.options, work);
 }
 
 __global__ void __launch_bounds__(most_threads)
-    take_roots(const RootItem* items, int count, const unsigned* due, const std::int32_t* skip, double* workspace,
-               unsigned long long* counts) {
+    decompose_all(const RootItem* items, int count, const unsigned* due, const std::int32_t* skip, double* workspace,
+                  unsigned long long* counts) {
   if (skip != nullptr && *skip != 0) return;
   OPTIM_DYNAMIC_SHARED(memory, double);
-  const BlockTeam team{memory};
-  auto* const state = reinterpret_cast<linalg::QlState*>(memory + linalg::lanes);
-  constexpr int state_numbers = (sizeof(linalg::QlState) + sizeof(double) - 1) / sizeof(double);
   double* const room = workspace + items[blockIdx.x].room;
   for (int i = static_cast<int>(blockIdx.x); i < count; i += static_cast<int>(gridDim.x)) {
     const RootItem& item = items[i];
-    if (!item.present || (item.stage >= 0 && (due[item.tensor] >> item.stage & 1u) == 0)) continue;
-    const linalg::EigenWorkspace work = eigen_workspace(item.n, room, memory + linalg::lanes + state_numbers, state);
-    count_outcome(item.in_double ? take_root<double>(team, item, work) : take_root<float>(team, item, work), counts);
+    if (!runs(item, due)) continue;
+    count_outcome(item.in_double ? decompose<double>(item, room, memory) : decompose<float>(item, room, memory),
+                  counts);
+    __syncthreads();
+  }
+}
+
+// By the scaled Newton iteration; what that does not accept is decomposed by the same block.
+__global__ void __launch_bounds__(product_threads)
+    iterate_all(const RootItem* items, int count, const unsigned* due, const std::int32_t* skip, double* workspace,
+                unsigned long long* counts) {
+  if (skip != nullptr && *skip != 0) return;
+  OPTIM_DYNAMIC_SHARED(memory, double);
+  auto& shared = *reinterpret_cast<NewtonShared*>(memory);
+  const BlockTeam team{shared.vectors.partial};
+  double* const room = workspace + items[blockIdx.x].room;
+  for (int i = static_cast<int>(blockIdx.x); i < count; i += static_cast<int>(gridDim.x)) {
+    const RootItem& item = items[i];
+    if (!runs(item, due)) continue;
+    const bool taken = NewtonRoot(team, item, room, shared).take();
+    __syncthreads();
+    if (!taken) count_outcome(decompose<float>(item, room, memory), counts);
     __syncthreads();
   }
 }
@@ -109,21 +142,41 @@ bool RootItem::operator==(const RootItem& other) const {
   return fields(*this) == fields(other);
 }
 
-void RootBatch::set(std::vector<RootItem> items, int blocks, cudaStream_t stream) {
+// The blocks of these items, with rooms for the first of them. Launches of one batch follow each other, so all begin at
+// the same place.
+RootBatch::Share RootBatch::share(std::vector<RootItem>& items, int first, int count, bool iterated,
+                                  int multiprocessors) {
+  Share result{first, count, 0};
+  if (count == 0) return result;
   std::vector<int> sizes;
-  for (const RootItem& item : items) sizes.push_back(item.n);
-  const auto numbers_of = newton_ ? newton_numbers : eigen_numbers;
-  blocks_ = concurrent_roots(sizes, numbers_of, blocks);
+  for (int i = first; i < first + count; ++i) sizes.push_back(items[static_cast<std::size_t>(i)].n);
+  const auto numbers_of = newton_ ? newton_numbers : iterated ? iterated_numbers : eigen_numbers;
+  // The iteration has all of a multiprocessor's registers in use; of the rest, whose steps wait for each other, as many
+  // as the registers allow are under way.
+  const int together = iterated ? 1 : std::max(2, most_threads / static_cast<int>(threads_for(sizes[0]).x));
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  const auto sixteenth = static_cast<std::int64_t>(total / 16 / sizeof(double));
+  result.blocks =
+      concurrent_roots(sizes, numbers_of, together * multiprocessors, std::max(reasonable_root_numbers, sixteenth));
   std::int64_t numbers = 0;
-  for (int i = 0; i < blocks_; ++i) {
-    items[static_cast<std::size_t>(i)].room = numbers;
+  for (int i = 0; i < result.blocks; ++i) {
+    items[static_cast<std::size_t>(first + i)].room = numbers;
     numbers += numbers_of(sizes[static_cast<std::size_t>(i)]);
   }
   if (numbers > workspace_.count()) workspace_ = DeviceArray<double>(numbers);
-  const auto count = static_cast<std::int64_t>(items.size());
-  if (count > capacity_) {
-    device_items_ = std::make_unique<StagedArray<RootItem>>(count);
-    capacity_ = count;
+  return result;
+}
+
+void RootBatch::set(std::vector<RootItem> items, int multiprocessors, cudaStream_t stream) {
+  const auto rest =
+      std::stable_partition(items.begin(), items.end(), [&](const RootItem& i) { return !newton_ && is_iterated(i); });
+  const int iterated = static_cast<int>(rest - items.begin()), all = static_cast<int>(items.size());
+  iterated_ = share(items, 0, iterated, true, multiprocessors);
+  decomposed_ = share(items, iterated, all - iterated, false, multiprocessors);
+  if (all > capacity_) {
+    device_items_ = std::make_unique<StagedArray<RootItem>>(all);
+    capacity_ = all;
     items_.clear();
   }
   if (items == items_) return;
@@ -136,19 +189,26 @@ void RootBatch::set(std::vector<RootItem> items, int blocks, cudaStream_t stream
 
 void RootBatch::enqueue(cudaStream_t stream, const unsigned* due, const std::int32_t* skip,
                         unsigned long long* counts) const {
-  if (items_.empty()) return;
-  const int largest = items_.front().n;
-  check(launch(stream, take_roots, dim3(static_cast<unsigned>(blocks_)), threads_for(largest), shared_bytes(largest),
-               device_items_->device(), static_cast<int>(items_.size()), due, skip, workspace_.data(), counts),
-        "take_roots");
+  if (iterated_.count > 0) {
+    check(launch(stream, iterate_all, dim3(static_cast<unsigned>(iterated_.blocks)), dim3(product_threads),
+                 sizeof(NewtonShared), begin(iterated_), iterated_.count, due, skip, workspace_.data(), counts),
+          "iterate_all");
+  }
+  if (decomposed_.count > 0) {
+    const int largest = items_[static_cast<std::size_t>(decomposed_.first)].n;
+    check(launch(stream, decompose_all, dim3(static_cast<unsigned>(decomposed_.blocks)), threads_for(largest),
+                 shared_bytes(largest), begin(decomposed_), decomposed_.count, due, skip, workspace_.data(), counts),
+          "decompose_all");
+  }
 }
 
 void RootBatch::enqueue_newton(cudaStream_t stream, const linalg::CoupledNewton& options,
                                unsigned long long* counts) const {
   if (items_.empty()) return;
-  check(launch(stream, take_newton_roots, dim3(static_cast<unsigned>(blocks_)), threads_for(items_.front().n), 0,
-               device_items_->device(), static_cast<int>(items_.size()), options, workspace_.data(), counts),
-        "take_newton_roots");
+  check(
+      launch(stream, take_newton_roots, dim3(static_cast<unsigned>(decomposed_.blocks)), threads_for(items_.front().n),
+             0, device_items_->device(), static_cast<int>(items_.size()), options, workspace_.data(), counts),
+      "take_newton_roots");
 }
 
 }  // namespace optim::cuda

@@ -389,11 +389,14 @@ OPTIM_API optim_status optim_plan_queued_work(const optim_plan* plan, uint64_t* 
  * for the matrix and L = max(largest lambda, 1e-16): lambda is raised to 0 and ridge_epsilon * L added; where ridge_epsilon is 0,
  * lambda is raised to n * 2^-53 * L instead. Arithmetic in double, by an eigendecomposition (Golub & Van Loan, Matrix
  * Computations, section 8.3): the relative error is about 1e-15 times the condition number. Nothing is ever NaN.
+ * On a CUDA engine F32 matrices of more than 64 rows are iterated upon where that is as good (Guo & Higham 2006, scaled): a lambda
+ * below 0 by less than 2.4e-7 L and a tenth of the ridge is not raised then.
  * matrices and roots: `count` square matrices each of 0 to 8192 rows, of any sizes together, row-major, F32 or F64, roots[i] as
  * matrices[i]; no root may overlap another tensor. matrices are never written.
  * counts: OPTIM_ROOT_COUNTS numbers on the engine's device that this adds to, or NULL.
  * On a CUDA engine everything is queued and nothing waits for the device, except that the engine's scratch memory grows with
- * the largest batch so far; a matrix is the work of one multiprocessor. */
+ * the largest batch so far, to at most a sixteenth of its memory or 1 GiB unless one matrix needs more; a matrix is the work
+ * of one multiprocessor. */
 OPTIM_API optim_status optim_inverse_root(optim_engine* engine, int64_t count, const optim_tensor* matrices,
                                           const optim_tensor* roots, int32_t p, double ridge_epsilon, uint64_t* counts);
 
