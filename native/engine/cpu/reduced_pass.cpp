@@ -22,7 +22,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   apply_pass.writes_state |= state.pulls_back;
   const TileKernel gathers{gather[state.in_double], gather_pass}, applies{apply[state.in_double], apply_pass};
 
-  // What was gathered last is nearest: tiles are applied in the opposite order.
+  // What was gathered last is nearest. (Apart, the opposite order is no faster: the processor's prefetching wants the usual one.)
   state.for_ranges(at_once_.tiling(), [&](std::int64_t first, std::int64_t end, Scratch& scratch) {
     for (std::int64_t run_end; first < end; first = run_end) {
       run_end = at_once_.end_of_run(first);
@@ -34,7 +34,7 @@ void ReducedPass::run(StepState& state, const ByPrecision<PieceKernel>& gather, 
   if (apart_.tiling().tiles.empty()) return;
   sum(state, gather, gather_pass, nullptr);
   state.for_ranges(apart_.tiling(), [&](std::int64_t first, std::int64_t end, Scratch& scratch) {
-    for (std::int64_t i = end; i-- > first;) apart_.apply(state, applies, i, scratch, after);
+    for (std::int64_t i = first; i < end; ++i) apart_.apply(state, applies, i, scratch, after);
   });
 }
 

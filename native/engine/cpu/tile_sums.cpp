@@ -26,16 +26,15 @@ void TileSums::for_pieces(const StepState& state, const TileKernel& kernel, cons
   const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
   const MapStorage shared_map = state.map(tile.tensor, 0);
   const std::int64_t unit_length = tiling_.tensors[tile.tensor].unit_length;
-  state.for_parts(tile, unit_length,
-                  [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
-                    const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
-                    Piece piece = open.part(offset, count);
-                    piece.unit_length = unit_length;
-                    piece.scalars = scalars;
-                    piece.map = &map;
-                    complete(piece, offset, unit);
-                    kernel.function(piece, state.streams[tile.tensor].loops);
-                  });
+  state.for_parts(tile, unit_length, [&](std::int64_t offset, std::int64_t count, std::int64_t row, std::int64_t unit) {
+    const MapStorage map = state.by_row ? state.map(tile.tensor, row) : shared_map;
+    Piece piece = open.part(offset, count);
+    piece.unit_length = unit_length;
+    piece.scalars = scalars;
+    piece.map = &map;
+    complete(piece, offset, unit);
+    kernel.function(piece, state.streams[tile.tensor].loops);
+  });
 }
 
 void TileSums::gather(const StepState& state, const TileKernel& kernel, std::int64_t index, Scratch& scratch,
@@ -55,9 +54,8 @@ void TileSums::apply(const StepState& state, const TileKernel& kernel, std::int6
                      const AfterTile& after) {
   const Tile& tile = this->tile(index);
   OpenTile open(state, tile, kernel.pass, scratch);
-  for_pieces(state, kernel, tile, open, [&](Piece& piece, std::int64_t, std::int64_t unit) {
-    piece.factors = factors(tile.tensor, unit);
-  });
+  for_pieces(state, kernel, tile, open,
+             [&](Piece& piece, std::int64_t, std::int64_t unit) { piece.factors = factors(tile.tensor, unit); });
   after(tile, open);
   open.close();
 }
@@ -67,7 +65,6 @@ void TileSums::complete_run(const StepState& state, std::int64_t first, std::int
   const Tile& ends = tile(end - 1);
   const Units units{begins.tensor, begins.unit, ends.unit + units_of(ends)};
   close(state, units);
-  close_tensor(state, begins.tensor);
   finish(state, units, total_of(begins.tensor));
 }
 
@@ -77,7 +74,6 @@ void TileSums::complete(const StepState& state) {
     const Units units = all_of(i);
     if (units.end == 0) return;
     close(state, units);
-    close_tensor(state, units.tensor);
     if (!all) finish(state, units, total_of(i));
   });
   if (!all) return;
@@ -93,7 +89,7 @@ Extent TileSums::extent_of_units(const StepState& state, std::int32_t index) con
   return extent;
 }
 
-// The sums of some units of a tensor, from the partial ones of their tiles.
+// The sums of some units of a tensor, and those of the tensor unless its rows stand alone: then the units are all of it.
 void TileSums::close(const StepState& state, const Units& units) {
   const Reduction& reduction = *reduction_;
   const PlanTensor& tensor = state.plan.tensors()[units.tensor];
@@ -101,37 +97,29 @@ void TileSums::close(const StepState& state, const Units& units) {
   const Extent extent = extent_of_units(state, units.tensor);
   ScalarBytes room;
   const void* const scalars = state.scalars(units.tensor, true, room);
+  double total[max_sums] = {};
   for (std::int64_t unit = units.first; unit < units.end; ++unit) {
     double* const sums = &units_[(tiled.first_unit + unit) * reduction.sum_count];
     std::fill(sums, sums + reduction.sum_count, 0.0);
     const double* partial = &partials_[(tiled.first_partial + unit * tiled.partials_per_unit) * reduction.sum_count];
     for (std::int64_t k = 0; k < tiled.partials_per_unit * reduction.sum_count; ++k)
       sums[k % reduction.sum_count] += partial[k];
-    if (reduction.close_row == nullptr) continue;
-    double slots[max_slots] = {};
-    load_unit_slots(tensor, state.rule(), unit, slots);
-    reduction.close_row(sums, slots, scalars, extent);
-    store_unit_slots(tensor, state.rule(), unit, slots);
+    if (reduction.close_row != nullptr) {
+      double slots[max_slots] = {};
+      load_unit_slots(tensor, state.rule(), unit, slots);
+      reduction.close_row(sums, slots, scalars, extent);
+      store_unit_slots(tensor, state.rule(), unit, slots);
+    }
+    for (int k = 0; k < reduction.sum_count; ++k) total[k] += sums[k];
   }
-}
-
-// The sums of a tensor, from those of its units.
-void TileSums::close_tensor(const StepState& state, std::int32_t index) {
-  const Reduction& reduction = *reduction_;
   if (reduction.rows_alone) return;
-  const TiledTensor& tiled = tiling_.tensors[index];
-  double* const total = total_of(index);
-  std::fill(total, total + reduction.sum_count, 0.0);
-  const double* const sums = &units_[tiled.first_unit * reduction.sum_count];
-  for (std::int64_t k = 0; k < tiled.units * reduction.sum_count; ++k) total[k % reduction.sum_count] += sums[k];
-  if (reduction.close_tensor == nullptr) return;
-  const PlanTensor& tensor = state.plan.tensors()[index];
-  ScalarBytes room;
-  const void* const scalars = state.scalars(index, true, room);
-  double slots[max_slots] = {};
-  load_unit_slots(tensor, state.rule(), 0, slots);
-  reduction.close_tensor(total, slots, scalars, extent_of_units(state, index));
-  store_unit_slots(tensor, state.rule(), 0, slots);
+  if (reduction.close_tensor != nullptr) {
+    double slots[max_slots] = {};
+    load_unit_slots(tensor, state.rule(), 0, slots);
+    reduction.close_tensor(total, slots, scalars, extent);
+    store_unit_slots(tensor, state.rule(), 0, slots);
+  }
+  std::copy(total, total + reduction.sum_count, total_of(units.tensor));
 }
 
 // The factors of some units of a tensor, from their sums and the total of the rule's scope.

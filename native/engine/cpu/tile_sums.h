@@ -43,7 +43,8 @@ class TileSums {
 
   // The second pass over a tile; `after` is called while it is open.
   using AfterTile = std::function<void(const Tile&, OpenTile&)>;
-  void apply(const StepState& state, const TileKernel& kernel, std::int64_t index, Scratch& scratch, const AfterTile& after);
+  void apply(const StepState& state, const TileKernel& kernel, std::int64_t index, Scratch& scratch,
+             const AfterTile& after);
 
  private:
   struct Units {
@@ -63,7 +64,6 @@ class TileSums {
                   const Complete& complete);
   Extent extent_of_units(const StepState& state, std::int32_t index) const;
   void close(const StepState& state, const Units& units);
-  void close_tensor(const StepState& state, std::int32_t tensor);
   void finish(const StepState& state, const Units& units, const double* total);
 
   const Reduction* reduction_ = nullptr;
