@@ -56,7 +56,8 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
             [&](const PlanTensor& tensor) {
               if (plan.rule().measure != nullptr) return TilePass::Part::reduced;
               if (!plan.reduces(tensor)) return TilePass::Part::whole;
-              return plan.stays_on_chip(tensor, *plan.rule().reduction) ? TilePass::Part::runs : TilePass::Part::reduced;
+              return plan.stays_on_chip(tensor, *plan.rule().reduction) ? TilePass::Part::runs
+                                                                        : TilePass::Part::reduced;
             }),
       prelude_(plan) {
   groups_.clear(device.stream);

@@ -30,7 +30,7 @@ class Runs : public PerRule {
 
   // Rows and tensors of the limit, a little more and less; beside them what does not fit, and what has no sums.
   std::vector<TensorSpec> shapes_around(int64_t n) const {
-    return {{{1, n}}, {{7}},         {{1, n + 1}}, {{2, n - 1}}, {{0, 3}},  {{3, n / 3}},
+    return {{{1, n}}, {{7}},        {{1, n + 1}}, {{2, n - 1}}, {{0, 3}}, {{3, n / 3}},
             {{}},     {{n / 9, 9}}, {{2, n + 3}}, {{n / 2, 2}}, {{2500}}, {{1, n}}};
   }
 
