@@ -1,5 +1,5 @@
 // The two passes of a reduced rule over the elements (or of the initialization of any rule). The first also steps the
-// tensors that the rule does not reduce.
+// tensors that the rule does not reduce, and makes the second over runs of tiles as soon as they are summed.
 #pragma once
 
 #include "engine/cuda/sums.cuh"
