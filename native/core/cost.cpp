@@ -43,20 +43,26 @@ TensorCost tensor_cost(const RuleInfo& rule, int rank) {
   std::uint64_t kept = 0;
   for (const Slot& slot : tensor.slots) kept += slot.layout.bytes();
   const auto bytes = static_cast<double>(tensor.param.bytes());
-  const std::uint64_t moved = step_bytes(rule, hypers.data(), options, reads, tensor);
+  const std::uint64_t moved = step_bytes(rule, hypers.data(), options, reads, tensor, cost_chip_bytes);
   return {static_cast<double>(moved) / bytes, static_cast<double>(kept) / bytes};
 }
 
 }  // namespace
 
 std::uint64_t step_bytes(const RuleInfo& rule, const double* hypers, const GroupOptions& options,
-                         const PreludeReads& reads, const PlanTensor& tensor) {
+                         const PreludeReads& reads, const PlanTensor& tensor, std::int64_t chip_bytes) {
   std::uint64_t bytes = 0;
   if (reads.moments) bytes += pass_bytes(rule, tensor, {reads.param_moments, true, false, false, false, false});
   if (reads.second_moment) bytes += pass_bytes(rule, tensor, rule.second_moment_pass(options.l2 != 0));
   if (reduces(rule, hypers, tensor.param)) {
-    bytes += pass_bytes(rule, tensor, rule.reduction->gather_pass(hypers));
-    bytes += pass_bytes(rule, tensor, rule.reduction->apply_pass(hypers));
+    Pass gather = rule.reduction->gather_pass(hypers);
+    const Pass apply = rule.reduction->apply_pass(hypers);
+    if (stays_on_chip(rule, *rule.reduction, hypers, tensor, chip_bytes)) {
+      gather |= apply;
+    } else {
+      bytes += pass_bytes(rule, tensor, apply);
+    }
+    bytes += pass_bytes(rule, tensor, gather);
   } else {
     bytes += pass_bytes(rule, tensor, rule.update_pass);
   }

@@ -15,13 +15,15 @@ struct PreludeReads {
   bool moments, param_moments, second_moment;
 };
 
-// Bytes of one step of one tensor, in its storage types; what happens every k steps is spread over them.
+// Bytes of one step of one tensor, in its storage types; what happens every k steps is spread over them. What both passes
+// of a reduced rule touch counts once where it stays in chip_bytes in between.
 std::uint64_t step_bytes(const RuleInfo& rule, const double* hypers, const GroupOptions& options,
-                         const PreludeReads& reads, const PlanTensor& tensor);
+                         const PreludeReads& reads, const PlanTensor& tensor, std::int64_t chip_bytes);
 
 // Floats per element of F32 tensors with default hyper-parameters and no helpers, inputs bound: moved by a step, and
-// kept as state; of a vector of `cost_side` elements and of a matrix of as many rows and columns.
-constexpr std::int64_t cost_side = 256;
+// kept as state; of a vector of `cost_side` elements and of a matrix of as many rows and columns. A row of it stays on the
+// chip on every engine, and all of it on none.
+constexpr std::int64_t cost_side = 256, cost_chip_bytes = 128 << 10;
 struct DefaultCost {
   double vector, matrix, vector_state, matrix_state;
 };

@@ -180,12 +180,17 @@ bool Plan::reduces(const PlanTensor& tensor) const {
   return optim::reduces(rule_, hypers_[tensor.group].data(), tensor.param);
 }
 
+bool Plan::stays_on_chip(const PlanTensor& tensor, const Reduction& reduction) const {
+  return optim::stays_on_chip(rule_, reduction, hypers_[tensor.group].data(), tensor, engine_.chip_bytes);
+}
+
 std::uint64_t Plan::bytes_per_step() const {
   const PreludeReads reads{needs_moments(), needs_param_moments(), needs_second_moment()};
   std::uint64_t bytes = 0;
   for (const PlanTensor& tensor : tensors_) {
-    if (tensor.present())
-      bytes += step_bytes(rule_, hypers_[tensor.group].data(), options(tensor.group), reads, tensor);
+    if (!tensor.present()) continue;
+    const double* const hypers = hypers_[tensor.group].data();
+    bytes += step_bytes(rule_, hypers, options(tensor.group), reads, tensor, engine_.chip_bytes);
   }
   return bytes;
 }

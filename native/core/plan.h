@@ -69,6 +69,8 @@ class Plan {
   bool inputs_given(int group) const { return inputs_given_[static_cast<std::size_t>(group)] != 0; }
   bool reduces(const PlanTensor& tensor) const;  // by the rule's passes, rather than by update
   std::int64_t unit_length(const PlanTensor& tensor, const Reduction& reduction) const;  // of what is summed together
+  // Whether a reduction steps what it sums together at once, in one read.
+  bool stays_on_chip(const PlanTensor& tensor, const Reduction& reduction) const;
   std::uint64_t bytes_per_step() const;
 
   void bind(void* const* params, void* const* grads, void* const* states);

@@ -142,4 +142,16 @@ bool reduces(const RuleInfo& rule, const double* hypers, const Layout& param) {
   return reduction->unit_length == nullptr || unit_length(*reduction, hypers, param) > 1;
 }
 
+bool stays_on_chip(const RuleInfo& rule, const Reduction& reduction, const double* hypers, const PlanTensor& tensor,
+                   std::int64_t chip_bytes) {
+  if (reduction.scope == Scope::all) return false;
+  const std::int64_t count = tensor.param.extent.count;
+  std::size_t bytes = size_of(tensor.working_param().dtype) + size_of(tensor.grad_dtype) * (1 + rule.inputs.size());
+  for (const Slot& slot : tensor.slots) {
+    if (slot.rule_slot >= 0 && slot.layout.extent.count == count) bytes += size_of(slot.layout.dtype);
+  }
+  const std::int64_t together = reduction.rows_alone ? unit_length(reduction, hypers, tensor.param) : count;
+  return together <= chip_bytes / static_cast<std::int64_t>(bytes);
+}
+
 }  // namespace optim

@@ -79,4 +79,9 @@ std::int64_t unit_length(const Reduction& reduction, const double* hypers, const
 // Whether a tensor is stepped by the passes of a reduced rule, rather than by its update.
 bool reduces(const RuleInfo& rule, const double* hypers, const Layout& param);
 
+// Whether the streams of all that a reduction sums together take at most so many bytes: its second pass then follows at
+// once, and finds on the chip what the first has touched.
+bool stays_on_chip(const RuleInfo& rule, const Reduction& reduction, const double* hypers, const PlanTensor& tensor,
+                   std::int64_t chip_bytes);
+
 }  // namespace optim

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/config.h"
 #include "core/extent.h"
 
 namespace optim {
@@ -25,7 +26,17 @@ struct TiledTensor {
   std::int64_t unit_length;
   std::int64_t first_partial;
   std::int64_t partials_per_unit;
+  std::int64_t first_tile;
+  std::int32_t run_tiles;  // tiles of a run: of what is summed together, and both passes go over at once; 0: no runs
 };
+
+// Where the first run begins that begins at a tile or after it. Without runs every tile is one.
+OPTIM_FN std::int64_t next_run(const Tile* tiles, const TiledTensor* tensors, std::int64_t tile) {
+  const TiledTensor& tensor = tensors[tiles[tile].tensor];
+  if (tensor.run_tiles <= 1) return tile;
+  const std::int64_t begun = (tile - tensor.first_tile) % tensor.run_tiles;
+  return begun == 0 ? tile : tile + tensor.run_tiles - begun;
+}
 
 struct Tiling {
   std::vector<Tile> tiles;
@@ -44,7 +55,7 @@ struct Tiling {
 
   // Likewise, with units of a length that divides the number of elements.
   void add_units(std::int64_t count, std::int64_t unit_length, bool present) {
-    TiledTensor t{units, 0, 0, partials, 0};
+    TiledTensor t{units, 0, 0, partials, 0, static_cast<std::int64_t>(tiles.size()), 0};
     const auto index = static_cast<std::int32_t>(tensors.size());
     if (present && count > 0) {
       t.units = count / unit_length;
@@ -60,6 +71,13 @@ struct Tiling {
       partials += t.units * t.partials_per_unit;
     }
     tensors.push_back(t);
+  }
+
+  // The last tensor consists of runs: of its units where they stand alone, else of one.
+  void make_runs(bool units_alone) {
+    TiledTensor& t = tensors.back();
+    const std::int64_t all = static_cast<std::int64_t>(tiles.size()) - t.first_tile;
+    t.run_tiles = static_cast<std::int32_t>(units_alone ? t.partials_per_unit : all);
   }
 
  private:

@@ -50,6 +50,11 @@ class Executor {
 
 class Engine {
  public:
+  // What of its streams a worker (a thread, a block) finds on the chip when it goes over them again at once. Results do
+  // not depend on it; that of an engine stays as it is while there are plans.
+  std::int64_t chip_bytes;
+
+  explicit Engine(std::int64_t bytes_on_chip) : chip_bytes(bytes_on_chip) {}
   virtual ~Engine() = default;
   virtual const std::string& description() const = 0;
   virtual void set_stream(void* stream) = 0;

@@ -19,8 +19,9 @@ internal static class OptimizersPage
         text.Append(
             "**Moved** is what a step reads and writes, **kept** what the states take, in floats for each parameter (4 bytes each "
                 + "with f32 storage) with default hyper-parameters and no helpers: of a vector of 256 elements / of a 256 x 256 "
-                + "matrix where the two differ. Matrix states count wholly, as if recomputed at each step; what happens every k "
-                + "steps counts a k-th.\n\n"
+                + "matrix where the two differ. A reduced rule reads once what it sums together and finds on the chip again, such as "
+                + "that vector or a row of that matrix, but not all of the matrix. Matrix states count wholly, as if recomputed at "
+                + "each step; what happens every k steps counts a k-th.\n\n"
         );
         text.Append("| Optimizer | Name | C# class | Shape | Moved | Kept | Needs | What it is |\n");
         text.Append("|---|---|---|---|---|---|---|---|\n");

@@ -13,9 +13,12 @@
 namespace optim {
 namespace {
 
+// Half of the second-level cache of a current core, 1 to 2 MiB, and of the third where that is smaller.
+constexpr std::int64_t chip_bytes_of_core = 512 << 10;
+
 class CpuEngine : public Engine {
  public:
-  explicit CpuEngine(int threads) : threads_(threads > 0 ? threads : omp_get_num_procs()) {
+  explicit CpuEngine(int threads) : Engine(chip_bytes_of_core), threads_(threads > 0 ? threads : omp_get_num_procs()) {
     description_ = message("CPU, ", cpu::Kernels::for_this_processor().instruction_set(), " kernels, ", threads_,
                            threads_ == 1 ? " thread" : " threads");
   }

@@ -108,6 +108,10 @@ struct StepState {
   template <class Body>
   void for_tiles(const Tiling& tiling, const Body& body);
 
+  // body(first, end, this thread's scratch) likewise, for ranges of tiles that begin where runs do.
+  template <class Body>
+  void for_ranges(const Tiling& tiling, const Body& body);
+
   // body(index) likewise, for independent items.
   template <class Body>
   void for_items(std::int64_t count, bool worthwhile, const Body& body) const {

@@ -15,11 +15,26 @@ class TileRange {
         end_(static_cast<std::int32_t>(tiles * (blockIdx.x + 1) / gridDim.x)),
         last_(reversed ? static_cast<std::int32_t>(tiles - 1) : -1) {}
 
+  // Likewise, of whole runs.
+  __device__ TileRange(const TilingView& tiling, bool reversed) : TileRange(tiling.tile_count, reversed) {
+    next_ = edge(tiling, next_);
+    end_ = edge(tiling, end_);
+  }
+
   __device__ bool done() const { return next_ == end_; }
   __device__ void advance() { ++next_; }
   __device__ std::int64_t tile() const { return last_ < 0 ? next_ : last_ - next_; }
 
  private:
+  // The first place from this one on that divides no run.
+  __device__ std::int32_t edge(const TilingView& tiling, std::int32_t place) const {
+    const auto count = static_cast<std::int32_t>(tiling.tile_count);
+    const std::int32_t tile = last_ < 0 ? place : count - place;
+    if (tile == 0 || tile == count) return place;
+    const auto begin = static_cast<std::int32_t>(next_run(tiling.tiles, tiling.tensors, tile));
+    return last_ < 0 ? begin : count - begin;
+  }
+
   std::int32_t next_, end_, last_;
 };
 

@@ -230,6 +230,9 @@ class Opener {
     return *context;
   }
 
+  // What a tensor's scalars are made of has changed.
+  __device__ void forget() { tensor_ = -1; }
+
   // Maps gradients and parameters as core/gradient.h says.
   __device__ __forceinline__ void map(const Position& at, T (&p)[chunk], T (&g)[chunk]) const {
     GradientMap<T> map = current_->map;

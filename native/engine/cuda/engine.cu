@@ -15,7 +15,8 @@ using cuda::DeviceGuard;
 
 class CudaEngine : public Engine {
  public:
-  CudaEngine(int device, void* stream) : device_{device, 0, static_cast<cudaStream_t>(stream)} {
+  CudaEngine(int device, void* stream)
+      : Engine(cuda::chip_bytes), device_{device, 0, static_cast<cudaStream_t>(stream)} {
     const DeviceGuard guard(device);
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");

@@ -54,8 +54,10 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       first_step_(static_cast<std::int64_t>(plan.tensors().size())),
       pass_(plan, sums_of(plan.rule()), factors_size(kernels_.reduction), device,
             [&](const PlanTensor& tensor) {
-              const bool sums = plan.reduces(tensor) || plan.rule().measure != nullptr;
-              return sums ? TilePass::Part::reduced : TilePass::Part::whole;
+              if (plan.rule().measure != nullptr) return TilePass::Part::reduced;
+              if (!plan.reduces(tensor)) return TilePass::Part::whole;
+              return plan.stays_on_chip(tensor, *plan.rule().reduction) ? TilePass::Part::runs
+                                                                        : TilePass::Part::reduced;
             }),
       prelude_(plan) {
   groups_.clear(device.stream);

@@ -1,5 +1,5 @@
 // The two passes of a reduced rule over the elements (or of the initialization of any rule). The first also steps the
-// tensors that the rule does not reduce.
+// tensors that the rule does not reduce, and makes the second over runs of tiles as soon as they are summed.
 #pragma once
 
 #include "engine/cuda/sums.cuh"
@@ -11,13 +11,6 @@ namespace optim::cuda {
 template <class Rule>
 __host__ __device__ constexpr std::size_t runs_bytes(bool grouped) {
   return grouped ? 2 * block_threads * sizeof(RuleSums<Rule>) : 0;
-}
-
-// Whether all that is summed with the elements of a tile is in the tile; its block then makes both passes.
-template <class Rule, bool Initializes>
-__device__ __forceinline__ bool stands_alone(const Tile& tile, const TiledTensor& tiled) {
-  if constexpr (Initializes || scope_of<Rule>() == Scope::all) return false;
-  return tiled.partials_per_unit == 1 && (rows_alone<Rule> || tile.count == tiled.units * tiled.unit_length);
 }
 
 // What a gather merges: sums of the rule, or those of a probe.
@@ -170,18 +163,16 @@ __device__ __forceinline__ void apply_tile(const PassArguments& arguments, const
   if constexpr (apply_writes_state<Rule>) state.write(tensor, at);
 }
 
-// Tile i. Where nothing outside of it is summed with its elements, both passes: the second reads what the first left in
-// the L2 cache.
-template <class Rule, class T, bool Initializes>
-__device__ __forceinline__ void gather_tile(const PassArguments& arguments, const PassArguments& kept, std::int64_t i,
-                                            const Tile& tile, Opener<Rule, T>& opener, TileFactors<Rule, T>& factors,
-                                            RuleSums<Rule>* heads) {
+// The first pass over tile i.
+template <class Rule, class T>
+__device__ __forceinline__ void gather_tile(const PassArguments& arguments, std::int64_t i, const Tile& tile,
+                                            Opener<Rule, T>& opener, RuleSums<Rule>* heads) {
   using V = RuleSums<Rule>;
   const StepTables& step = arguments.step;
   const TiledTensor& tiled = arguments.tiling.tensors[tile.tensor];
   const TensorEntry& tensor = step.tensors[tile.tensor];
   const Position at(tile);
-  const bool probes = is_probe<Rule>(arguments), alone = !probes && stands_alone<Rule, Initializes>(tile, tiled);
+  const bool probes = is_probe<Rule>(arguments);
   const GroupEntry& group = step.groups[tensor.group];
   const Pass pass = probes ? probe_pass<Rule>(group) : group.settings.gather_pass;
   opener.open_maps(tile);
@@ -231,15 +222,44 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, cons
   } else {
     runs.combine(heads, heads + block_threads);
   }
-  if (tiled.partials_per_unit > 1) return;
-  merging.close_tile(i, tile, single ? 1 : tile.count / tiled.unit_length);
-  if (!alone) return;
-  if constexpr (Initializes || scope_of<Rule>() == Scope::all) return;
-  if (!rows_alone<Rule>) ascend<GatherMerging<Rule>>(kept, tile.tensor, 1);
-  apply_tile<Rule, T>(arguments, tile, opener, factors);
+  if (tiled.partials_per_unit == 1) merging.close_tile(i, tile, single ? 1 : tile.count / tiled.unit_length);
 }
 
-// Initializes: Rule is the initialization of a rule, which makes both passes over all tensors that it has to do with.
+// Sums what the tiles [first, first + run_tiles) left, which are a run. All of them are this block's: nobody is waited
+// for.
+template <class Rule>
+__device__ __attribute__((noinline)) void close_run(const PassArguments& arguments, std::int64_t first) {
+  const CascadeView& view = arguments.cascade;
+  const SumMerging<Rule> merging{arguments};
+  const std::int32_t index = arguments.tiling.tiles[first].tensor;
+  const TiledTensor& tiled = arguments.tiling.tensors[index];
+  if (tiled.partials_per_unit > 1) {
+    for (std::int64_t i = first; i < first + tiled.run_tiles; i += tiled.partials_per_unit) {
+      __syncthreads();
+      merging.merge(view.nodes[view.parents[i]], view.parents[i]);
+    }
+  }
+  __syncthreads();
+  if (!rows_alone<Rule>) merging.merge(view.nodes[index], index);
+}
+
+// The second pass over a run whose last tile, in the order of the first pass, was tile i. It goes back, since what was
+// gathered last is nearest.
+template <class Rule, class T>
+__device__ __forceinline__ void step_run(const PassArguments& arguments, const PassArguments& kept, std::int64_t i,
+                                         std::int32_t run_tiles, Opener<Rule, T>& opener,
+                                         TileFactors<Rule, T>& factors) {
+  const std::int64_t back = arguments.reversed ? 1 : -1;
+  close_run<Rule>(kept, arguments.reversed ? i : i - run_tiles + 1);
+  if constexpr (has_close_tensor<Rule>) opener.forget();
+#pragma unroll 1
+  for (std::int32_t k = 0; k < run_tiles; ++k, i += back) {
+    const Tile tile = arguments.tiling.tiles[i];
+    apply_tile<Rule, T>(arguments, tile, opener, factors);
+  }
+}
+
+// Initializes: Rule is the initialization of a rule, whose passes over all tensors that it has to do with are apart.
 template <class Rule, class T, bool Initializes>
 __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(PassArguments arguments) {
   const StepTables& step = arguments.step;
@@ -255,20 +275,25 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
   TileFactors<Rule, T> factors(kept, shared_factors);
   const bool probes = is_probe<Rule>(arguments);
   Cascade<GatherMerging<Rule>, PassArguments> cascade(kept, probes || scope_of<Rule>() == Scope::all);
-  for (TileRange range(arguments.tiling.tile_count, arguments.reversed); !range.done(); range.advance()) {
+  std::int32_t gathered = 0;  // tiles of a run
+  for (TileRange range(arguments.tiling, arguments.reversed); !range.done(); range.advance()) {
     const std::int64_t i = range.tile();
     const Tile tile = arguments.tiling.tiles[i];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     const bool part = takes_part(step, tensor), sums = !updates || tensor.reduced;
     if (part) mark_first_step(step, tile, static_cast<int>(threadIdx.x));
-    if (part && sums) gather_tile<Rule, T, Initializes>(arguments, kept, i, tile, opener, factors, heads);
+    if (part && sums) gather_tile<Rule, T>(arguments, i, tile, opener, heads);
     if constexpr (updates) {
       if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener, false);
     }
+    const std::int32_t run_tiles = arguments.tiling.tensors[tile.tensor].run_tiles;
     if (!part || !(sums || probes)) {
       cascade.leave_out(tile);
-    } else if (probes || !stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) {
+    } else if (probes || run_tiles == 0) {
       cascade.add(i);
+    } else if (++gathered == run_tiles) {
+      if constexpr (!Initializes) step_run<Rule, T>(arguments, kept, i, run_tiles, opener, factors);
+      gathered = 0;
     }
   }
   cascade.finish();
@@ -290,7 +315,7 @@ __global__ void __launch_bounds__(block_threads, stepping_blocks<Rule, T>) apply
     const Tile tile = arguments.tiling.tiles[range.tile()];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     if (!takes_part(step, tensor) || !(step.initialize || tensor.reduced)) continue;
-    if (stands_alone<Rule, Initializes>(tile, arguments.tiling.tensors[tile.tensor])) continue;
+    if (arguments.tiling.tensors[tile.tensor].run_tiles > 0) continue;
     apply_tile<Rule, T>(arguments, tile, opener, factors);
   }
   if (arguments.advances) advance<Rule, T>(kept.step);

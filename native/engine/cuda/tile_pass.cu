@@ -23,13 +23,10 @@ TilePass::TilePass(const Plan& plan, const Reduction* reduction, std::size_t fac
   for (const PlanTensor& tensor : plan.tensors()) {
     const std::int64_t count = tensor.param.extent.count;
     const Part part = part_of(tensor);
-    const bool sums = part == Part::reduced && count > 0;
+    const bool sums = (part == Part::reduced || part == Part::runs) && count > 0;
     tiling.add_units(count, sums ? plan.unit_length(tensor, *reduction) : count, part != Part::none);
-    if (sums) {
-      const TiledTensor& tiled = tiling.tensors.back();
-      const bool one_tile = tiling.tiles.back().count == count && reduction->scope != Scope::all;
-      second_pass_ = second_pass_ || !(one_tile || (reduction->rows_alone && tiled.partials_per_unit == 1));
-    }
+    if (sums && part == Part::runs) tiling.make_runs(reduction->rows_alone);
+    second_pass_ = second_pass_ || (sums && part == Part::reduced);
     if (count > 0) most_rows_ = std::max(most_rows_, rows_of_tile(tensor.param.extent));
   }
   std::vector<std::int32_t> large_first(tiling.tiles.size());

@@ -14,13 +14,14 @@ namespace optim::cuda {
 
 class TilePass {
  public:
-  enum class Part { none, whole, reduced };  // of a tensor: its elements alone, or also sums of its units
+  // Of a tensor: its elements alone, also sums of its units, or runs of tiles that are stepped as soon as they are summed.
+  enum class Part { none, whole, reduced, runs };
 
   // reduction: whose sums there is room for; null: of none. factors_size: bytes of the factors of a unit.
   TilePass(const Plan& plan, const Reduction* reduction, std::size_t factors_size, const Device& device,
            const std::function<Part(const PlanTensor&)>& part_of);
 
-  // Whether some sums are not those of one tile, so that a second pass has something to do.
+  // Whether some tensor does not consist of runs, so that a second pass has something to do.
   bool needs_second_pass() const { return second_pass_; }
 
   // Of a pass over these tiles.

@@ -94,6 +94,15 @@ TEST_P(StepGraph, WithMasterWeights) {
   replays_equal_eager_steps(spec);
 }
 
+// Runs of tiles beside tensors whose passes are apart.
+TEST_P(StepGraph, WithMoreThanStaysOnTheChip) {
+  if (rule().shape != "reduced") return;  // others have no second pass
+  PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};
+  spec.tensors.insert(spec.tensors.begin() + 1, {{2, 17000}});
+  spec.helpers.clip_norm = 1;
+  replays_equal_eager_steps(spec);
+}
+
 // The draws are those of the device's step counter.
 TEST_P(StepGraph, WithStochasticRounding) {
   PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[1].hypers}};

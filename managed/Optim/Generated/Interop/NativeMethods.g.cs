@@ -33,8 +33,9 @@ internal static unsafe partial class NativeMethods
     /// null; so is the default of a hyper-parameter that must be given; a word crosses as its index. A slot exists
     /// where the hyper-parameter `when` is not 0, or is one of when_words if there are any. cost counts floats for each
     /// element of a tensor, with F32 storage, default hyper-parameters, no helpers and inputs bound: what a step reads
-    /// and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of a vector of 256 elements, which
-    /// reduced rules may step in one pass, and of a matrix of 256 x 256, which they step in two. What happens every k
+    /// and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of a vector of 256 elements and of a
+    /// matrix of 256 x 256. Reduced rules read once what they sum together where it stays on the chip, as that vector
+    /// and a row of that matrix do on every engine; the matrix as a whole counts as read twice. What happens every k
     /// steps counts a k-th; matrix slots count wholly, as if recomputed at each step. A schedule has: name, title,
     /// paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more values of it.
     /// helpers are the members of optim_helpers, described as hypers are: the default is what a 0 stands for.</summary>
@@ -258,7 +259,9 @@ internal static unsafe partial class NativeMethods
     internal static partial int PlanSetHypers(PlanHandle plan, long group, double* hypers, long count);
 
     /// <summary>Bytes that one step must read and write with what is bound and switched on (the cost line of
-    /// docs/optimizers.md).</summary>
+    /// docs/optimizers.md). Two passes over what is summed together (a row, a tensor) count as one where its streams
+    /// stay on the chip: in 512 KiB on the CPU, a core's cache, in 128 KiB on CUDA, a block's share of the L2
+    /// cache.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bytes_per_step")]
     internal static partial int PlanBytesPerStep(PlanHandle plan, ulong* bytes);
 
