@@ -246,8 +246,7 @@ void CpuExecutor::run_piece(const PieceKernel& kernel, const Tile& tile, OpenTil
 // tensors, bookkeeping is what counts.
 void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams,
                                   const Scratch& scratch) {
-  const bool plain = streams.loops == Loops::lean && state_.groups[streams.group].plain;
-  const Loops loops = plain ? Loops::plain : streams.loops;
+  const Loops loops = state_.loops(tile.tensor);
   const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
   const bool swapped = state_.groups[streams.group].swapped;
   if (!specialized && !swapped && streams.in_place && tile.count == streams.whole.count) {

@@ -240,10 +240,10 @@ void probe(const Piece& piece) {
   lanes.add_to(piece.sums);
 }
 
-// Double precision is for accuracy: one loop serves it. Of a reduced rule's loops none is plain.
-#define OPTIM_CPU_LOOPS(LOOP, RULE)                                                                     \
-  PieceKernel {                                                                                         \
-    { &LOOP<RULE, T, Loops::full>, &LOOP<RULE, T, leanest<RULE, T>>, &LOOP<RULE, T, leanest<RULE, T>> } \
+// Double precision is for accuracy: one loop serves it. The last kind of loop is for the passes over all tensors of a step.
+#define OPTIM_CPU_LOOPS(LOOP, RULE, LAST)                                                   \
+  PieceKernel {                                                                             \
+    { &LOOP<RULE, T, Loops::full>, &LOOP<RULE, T, leanest<RULE, T>>, &LOOP<RULE, T, LAST> } \
   }
 template <class Rule, class T>
 constexpr Loops leanest = std::is_same_v<T, float>&& SlotsOf<Rule>::any_conditional() ? Loops::lean : Loops::full;
@@ -252,24 +252,22 @@ constexpr Loops plainest = std::is_same_v<T, float> ? Loops::plain : Loops::full
 
 template <class Rule, class T>
 constexpr void fill(RuleKernels& kernels, int precision) {
-  if constexpr (has_update<Rule>) {
-    kernels.update[precision] = OPTIM_CPU_LOOPS(update, Rule);
-    kernels.update[precision].function[static_cast<int>(Loops::plain)] = &update<Rule, T, plainest<T>>;
-  }
+  constexpr Loops lean = leanest<Rule, T>;
+  if constexpr (has_update<Rule>) kernels.update[precision] = OPTIM_CPU_LOOPS(update, Rule, plainest<T>);
   if constexpr (is_reduced<Rule>) {
-    kernels.gather[precision] = OPTIM_CPU_LOOPS(gather, Rule);
-    kernels.apply[precision] = OPTIM_CPU_LOOPS(apply, Rule);
+    kernels.gather[precision] = OPTIM_CPU_LOOPS(gather, Rule, plainest<T>);
+    kernels.apply[precision] = OPTIM_CPU_LOOPS(apply, Rule, plainest<T>);
   }
   if constexpr (has_init<Rule>) {
-    kernels.init_gather[precision] = OPTIM_CPU_LOOPS(gather, typename Rule::init);
-    kernels.init_apply[precision] = OPTIM_CPU_LOOPS(apply, typename Rule::init);
+    kernels.init_gather[precision] = OPTIM_CPU_LOOPS(gather, typename Rule::init, lean);
+    kernels.init_apply[precision] = OPTIM_CPU_LOOPS(apply, typename Rule::init, lean);
   }
-  if constexpr (is_matrix<Rule>) kernels.direct[precision] = OPTIM_CPU_LOOPS(direct, Rule);
+  if constexpr (is_matrix<Rule>) kernels.direct[precision] = OPTIM_CPU_LOOPS(direct, Rule, lean);
   if constexpr (has_measure<Rule>) {
-    kernels.measure[precision] = OPTIM_CPU_LOOPS(measure, Rule);
-    kernels.update[precision] = OPTIM_CPU_LOOPS(update_measured, Rule);
+    kernels.measure[precision] = OPTIM_CPU_LOOPS(measure, Rule, lean);
+    kernels.update[precision] = OPTIM_CPU_LOOPS(update_measured, Rule, lean);
   }
-  if constexpr (SlotsOf<Rule>::second_moment() >= 0) kernels.probe[precision] = OPTIM_CPU_LOOPS(probe, Rule);
+  if constexpr (SlotsOf<Rule>::second_moment() >= 0) kernels.probe[precision] = OPTIM_CPU_LOOPS(probe, Rule, lean);
 }
 
 template <class Rule>

@@ -75,6 +75,13 @@ struct StepState {
   // Scalars of a tensor; in double for the sums' functions. Where the rule adapts them to the tensor, that is done in `room`.
   const void* scalars(std::int32_t tensor, bool as_double, ScalarBytes& room) const;
 
+  // The shortest loops that step a tensor, whose map is that of its group unless gradients were measured.
+  Loops loops(std::int32_t tensor) const {
+    const TensorStreams& of = streams[tensor];
+    const bool plain = of.loops == Loops::lean && !measured && groups[of.group].plain;
+    return plain ? Loops::plain : of.loops;
+  }
+
   // Stores what a step made of the elements [begin, begin + count) of a parameter of 16 bits.
   void narrow_param(std::int32_t tensor, const void* wide, std::int64_t begin, std::int64_t count) const;
 

@@ -33,7 +33,7 @@ void TileSums::for_pieces(const StepState& state, const TileKernel& kernel, cons
     piece.scalars = scalars;
     piece.map = &map;
     complete(piece, offset, unit);
-    kernel.function(piece, state.streams[tile.tensor].loops);
+    kernel.function(piece, state.loops(tile.tensor));
   });
 }
 
