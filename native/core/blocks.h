@@ -99,7 +99,9 @@ struct Smoothing {
   T sharpness;
   bool on;
 
-  OPTIM_FN T operator()(T denominator) const { return on ? math::softplus_of_positive(denominator, sharpness) : denominator; }
+  OPTIM_FN T operator()(T denominator) const {
+    return on ? math::softplus_of_positive(denominator, sharpness) : denominator;
+  }
 };
 
 template <class T, class H>
