@@ -186,7 +186,6 @@ class Opener {
 
   // All threads, before issuing a tile's loads: what takes many registers.
   __device__ __forceinline__ void open_maps(const Tile& tile) {
-    map_ = rows_;
     if (!step_.mapped || (!step_.by_row && tile.tensor == tensor_)) return;
     std::int64_t first_row = 0;
     rows_of_tile_ = 1;
@@ -203,8 +202,8 @@ class Opener {
   __device__ __forceinline__ void open_map_by_warp(const Tile& tile) {
     if (!step_.mapped) return;
     __syncwarp();  // no lane needs the map of the tile before
-    map_ = rows_ + 1 + threadIdx.x / warp_threads;
-    store_maps(step_, tile.tensor, 0, 1, decays_, map_, static_cast<int>(threadIdx.x % warp_threads));
+    const int rank = static_cast<int>(threadIdx.x % warp_threads);
+    store_maps(step_, tile.tensor, 0, 1, decays_, rows_ + 1 + threadIdx.x / warp_threads, rank);
   }
 
   // All threads, between issuing the loads and using them.
@@ -212,22 +211,21 @@ class Opener {
     const bool changes = tile.tensor != tensor_;
     if (changes) {
       tensor_ = tile.tensor;
-      turn_ ^= 1;
-      if (threadIdx.x == 0) open_tensor<Rule, T>(step_, tensor_, contexts_[turn_]);
+      current_ = current_ == 0 ? 1 : 0;
+      if (threadIdx.x == 0) open_tensor<Rule, T>(step_, tensor_, contexts_[current_]);
     }
     if (changes || step_.by_row) __syncthreads();
-    current_ = contexts_ + turn_;
-    return *current_;
+    return contexts_[current_];
   }
 
-  // Likewise the threads of a warp with a tile of its own. Of contexts there are `warp_contexts`.
+  // Likewise the threads of a warp with a tile of its own. Of contexts there are `warp_contexts`. A block has such tiles
+  // before all others or after them.
   __device__ __forceinline__ const TileContext<Rule, T>& open_by_warp(const Tile& tile) {
-    TileContext<Rule, T>* const context = contexts_ + 2 + threadIdx.x / warp_threads;
+    current_ = 2 + static_cast<int>(threadIdx.x / warp_threads);
     __syncwarp();  // nor its context
-    if (threadIdx.x % warp_threads == 0) open_tensor<Rule, T>(step_, tile.tensor, *context);
+    if (threadIdx.x % warp_threads == 0) open_tensor<Rule, T>(step_, tile.tensor, contexts_[current_]);
     __syncwarp();
-    current_ = context;
-    return *context;
+    return contexts_[current_];
   }
 
   // What a tensor's scalars are made of has changed.
@@ -235,9 +233,9 @@ class Opener {
 
   // Maps gradients and parameters as core/gradient.h says.
   __device__ __forceinline__ void map(const Position& at, T (&p)[chunk], T (&g)[chunk]) const {
-    GradientMap<T> map = current_->map;
+    GradientMap<T> map = contexts_[current_].map;
     if (!step_.mapped || rows_of_tile_ == 1) {
-      if (step_.mapped) put_into(map, *map_);
+      if (step_.mapped) put_into(map, rows_[current_ < 2 ? 0 : current_ - 1]);
 #pragma unroll
       for (int j = 0; j < chunk; ++j) map.apply(p[j], g[j]);
       return;
@@ -263,11 +261,9 @@ class Opener {
   const StepTables& step_;
   TileContext<Rule, T>* contexts_;
   RowMap* rows_;
-  RowMap* map_ = nullptr;  // of the tile, where it has one
   bool decays_;
-  const TileContext<Rule, T>* current_ = nullptr;
   std::int32_t tensor_ = -1;
-  int turn_ = 0;
+  int current_ = 0;  // context
   int rows_of_tile_ = 1;
 };
 
