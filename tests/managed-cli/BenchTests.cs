@@ -32,9 +32,9 @@ public sealed class BenchTests
         var run = CommandLine.Run(
             "bench",
             "--elements",
-            "65536",
+            "1048576",
             "--tensors",
-            "16",
+            "4",
             "--columns",
             "64",
             "--dtype",
@@ -59,17 +59,18 @@ public sealed class BenchTests
             {
                 Assert.Equal("cpu", row.GetProperty("device").GetString());
                 Assert.Equal(dtype, row.GetProperty("dtype").GetString());
-                Assert.Equal(65536, row.GetProperty("elements").GetInt64());
-                Assert.Equal(16, row.GetProperty("tensors").GetInt32());
+                Assert.Equal(1048576, row.GetProperty("elements").GetInt64());
+                Assert.Equal(4, row.GetProperty("tensors").GetInt32());
                 double bytes = row.GetProperty("bytes_per_element").GetDouble(),
                     seconds = row.GetProperty("seconds").GetDouble();
                 Assert.InRange(bytes, 6, 200);
                 double costLine = row.GetProperty("cost_line").GetDouble();
                 if (dtype == "f32")
                 {
-                    Assert.Equal(4 * costLine, bytes, 0.05); // rows of 64 elements: their numbers count a little more
+                    // The tensors are too large to be read once. Rows have 64 elements: their numbers count a little more.
+                    Assert.Equal(4 * costLine, bytes, 0.05);
                 }
-                Assert.Equal(bytes * 65536 / seconds / 1e9, row.GetProperty("gb_per_s").GetDouble(), 1e-6);
+                Assert.Equal(bytes * 1048576 / seconds / 1e9, row.GetProperty("gb_per_s").GetDouble(), 1e-6);
                 Assert.InRange(row.GetProperty("fraction").GetDouble(), 1e-6, 1000);
             }
         );

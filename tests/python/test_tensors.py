@@ -36,6 +36,18 @@ def test_parameters_whose_storage_moved():
     assert equal(first, second)
 
 
+def test_a_parameter_that_moves_to_where_its_gradient_was():
+    param = torch.nn.Parameter(torch.ones(3))
+    optimizer = optim.SGD([param], lr=1.0)
+    param.grad = torch.ones(3)
+    optimizer.step()
+    before, param.grad = param.grad, None
+    param.data = before
+    param.grad = torch.ones(3)
+    optimizer.step()
+    assert torch.equal(param.detach(), torch.zeros(3))
+
+
 def test_parameters_that_change_places_with_others():
     first, second = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
     optimizer = optim.SGD([first], lr=1.0)

@@ -114,14 +114,13 @@ class Bucket:
             params += map(_data_ptr, piece)
             sizes += map(_numel, piece)
             gradients += self._addresses(list(map(_grad, piece)), first, "the gradient")
-        if params != self._param_addresses or sizes != self.sizes:
-            if any((p.dtype, p.device, p.shape, p.stride()) != i for p, i in zip(self.params, self.identity)):
-                return False
-            self.plan.bind(params=params)
-            self._param_addresses = params
-        if gradients != self._gradient_addresses:
-            self.plan.bind(grads=gradients)
-            self._gradient_addresses = gradients
+        moved = params != self._param_addresses or sizes != self.sizes
+        if moved and any((p.dtype, p.device, p.shape, p.stride()) != i for p, i in zip(self.params, self.identity)):
+            return False
+        if moved or gradients != self._gradient_addresses:
+            # In one call: a parameter may now lie where a gradient was before.
+            self.plan.bind(params=params, grads=gradients)
+            self._param_addresses, self._gradient_addresses = params, gradients
         return True
 
     def step(self, rows, scalars=(), inputs=None):
