@@ -152,45 +152,37 @@ OPTIM_FN T power(T x, T e) {
   return size - size == 0 ? result : x;  // infinity stays, and NaN
 }
 
-// log(1 + exp(-x)) for 0 <= x <= -exp_zero. What is added to x or more than log 2 needs no more than this: the rounding of
-// the argument multiplies the error of the exponential by x.
+// log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.
 template <class T>
-OPTIM_FN T log1p_exp(T x) {
-  return log1p(exp(-x));
+OPTIM_FN T softplus(T x, T beta) {
+  const T size = beta * magnitude(x);
+  // Farther away, exp is lost beside x, and powers of it would be subnormal.
+  const T farthest = x > 0 ? Format<T>::exp_lost : -Format<T>::exp_zero;
+  const T distance = size > farthest ? farthest : size;
+  return (x > 0 ? x : T(0)) + log1p(exp(-distance)) * (1 / beta);
+}
+
+// The same for x >= 0. In float in half the operations: what is added to x needs no more than this.
+template <class T>
+OPTIM_FN T softplus_of_positive(T x, T beta) {
+  return softplus(x, beta);
 }
 
 template <>
-OPTIM_FN float log1p_exp(float x) {
+OPTIM_FN float softplus_of_positive(float x, float beta) {
   using F = Format<float>;
-  constexpr float log2_e = 0x1.715476p+0f, rounding = 1.5f * F::whole;
-  // exp(-x) = 2^-n 2^-r with |r| <= 1/2
-  const float power = x * log2_e;
+  constexpr float log2_e = 0x1.715476p+0f, rounding = 1.5f * F::whole, farthest = F::exp_lost;
+  // The lesser by the bits: of a comparison of numbers gcc makes two cases of all that comes after it, and computes the
+  // one that the comparison was to prevent.
+  const Bits<float> size = bits_of(beta * x);
+  const float distance = bit_cast<float>(size < bits_of(farthest) ? size : bits_of(farthest));
+  // exp(-distance) = 2^-n 2^-r with |r| <= 1/2
+  const float power = distance * log2_e;
   const float rounded = power + rounding;
   const float r = power - (rounded - rounding);
   const float fraction = 1 + r * series<PowerOfHalf, PowerOfHalf::terms, 1>(r);
   const float u = bit_cast<float>(bits_of(fraction) - (bits_of(rounded) << F::fraction_bits));
-  return u - (u * u) * series<Log1pRest, Log1pRest::terms>(u);
-}
-
-// The lesser of two numbers, neither of them negative, by their bits: of a comparison of numbers compilers make two cases
-// of all that comes after it, and compute what the comparison was to prevent.
-template <class T>
-OPTIM_FN T lesser(T x, T y) {
-  return bit_cast<T>(bits_of(x) < bits_of(y) ? bits_of(x) : bits_of(y));
-}
-
-// log(1 + exp(beta x)) / beta for beta > 0: a smooth maximum of x and 0.
-template <class T>
-OPTIM_FN T softplus(T x, T beta) {
-  // Farther away, exp is lost beside x, and powers of it would be subnormal.
-  const T farthest = x > 0 ? Format<T>::exp_lost : -Format<T>::exp_zero;
-  return (x < 0 ? T(0) : x) + log1p_exp(lesser(beta * magnitude(x), farthest)) * (1 / beta);
-}
-
-// The same for x >= 0, in fewer operations.
-template <class T>
-OPTIM_FN T softplus_of_positive(T x, T beta) {
-  return x + log1p_exp(lesser(beta * x, Format<T>::exp_lost)) * (1 / beta);
+  return x + (u - (u * u) * series<Log1pRest, Log1pRest::terms>(u)) * (1 / beta);
 }
 
 // x^(-1/3) to 4 percent, for positive x: the bits of a number are close to its logarithm.

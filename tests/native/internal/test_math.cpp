@@ -123,14 +123,14 @@ TYPED_TEST(Math, SoftplusIsAccurate) {
       const long double y = x, b = beta;
       return ulps(math::softplus(x, beta), std::fmax(y, 0.0L) + std::log1p(std::exp(-b * std::fabs(y))) / b);
     };
-    this->expect_close(3.5, 0.5, 1, 30, [&](T x) { return error(std::fabs(x)); });
+    this->expect_close(3, 0.5, 1, 30, [&](T x) { return error(std::fabs(x)); });
     this->expect_close(3.5, 0.5, 1, 30, [&](T x) {
       const T positive = std::fabs(x);
       const long double y = positive, b = beta;
       return ulps(math::softplus_of_positive(positive, beta), y + std::log1p(std::exp(-b * y)) / b);
     });
     // Below zero the exponential is most of it, and multiplies the error of its argument by the argument.
-    this->expect_close(3.5, 0.5, 1, 30, [&](T x) { return error(-std::fabs(x)) / (1 + beta * std::fabs(x)); });
+    this->expect_close(2.5, 0.5, 1, 30, [&](T x) { return error(-std::fabs(x)) / (1 + beta * std::fabs(x) / 2); });
   }
 }
 
@@ -140,8 +140,8 @@ TYPED_TEST(Math, SoftplusIsItsMaximumFarFromZero) {
     EXPECT_EQ(math::softplus(x, T(50)), x);
     EXPECT_EQ(math::softplus_of_positive(x, T(50)), x);
   }
-  EXPECT_LT(math::softplus(-this->largest, T(50)), std::numeric_limits<T>::min());
-  EXPECT_LT(math::softplus(-this->infinity, T(50)), std::numeric_limits<T>::min());
+  EXPECT_EQ(math::softplus(-this->largest, T(50)), 0);
+  EXPECT_EQ(math::softplus(-this->infinity, T(50)), 0);
   EXPECT_TRUE(std::isnan(math::softplus(this->nan, T(50))));
   EXPECT_TRUE(std::isnan(math::softplus_of_positive(this->nan, T(50))));
   EXPECT_EQ(math::softplus_of_positive(T(1), this->infinity), 1);  // infinitely sharp
