@@ -119,7 +119,7 @@ class Bucket:
             return False
         if moved or gradients != self._gradient_addresses:
             # In one call: a parameter may now lie where a gradient was before.
-            self.plan.bind(params=params, grads=gradients)
+            self.plan.bind(params=params if moved else None, grads=gradients)
             self._param_addresses, self._gradient_addresses = params, gradients
         return True
 
