@@ -29,6 +29,19 @@ TilePass::TilePass(const Plan& plan, const Reduction* reduction, std::size_t fac
     second_pass_ = second_pass_ || (sums && part == Part::reduced);
     if (count > 0) most_rows_ = std::max(most_rows_, rows_of_tile(tensor.param.extent));
   }
+  tiling_ = DeviceTiling(tiling, device.stream);
+  cascade_ = DeviceCascade(tiling, device.stream);
+  if (reduction == nullptr) {
+    put_large_tiles_first(tiling, device);
+    return;
+  }
+  values_ = DeviceArray<double>(cascade_.values() * reduction->sum_count);
+  units_ = DeviceArray<double>(tiling.units * reduction->sum_count);
+  factors_ = DeviceArray<unsigned char>(tiling.units * static_cast<std::int64_t>(factors_size));
+  values_.clear(device.stream);  // tensors without elements count as zeros
+}
+
+void TilePass::put_large_tiles_first(const Tiling& tiling, const Device& device) {
   std::vector<std::int32_t> large_first(tiling.tiles.size());
   std::iota(large_first.begin(), large_first.end(), 0);
   const auto small = std::stable_partition(large_first.begin(), large_first.end(), [&](std::int32_t i) {
@@ -36,13 +49,6 @@ TilePass::TilePass(const Plan& plan, const Reduction* reduction, std::size_t fac
   });
   large_ = small - large_first.begin();
   large_first_ = to_device(large_first, device.stream);
-  tiling_ = DeviceTiling(tiling, device.stream);
-  cascade_ = DeviceCascade(tiling, device.stream);
-  if (reduction == nullptr) return;
-  values_ = DeviceArray<double>(cascade_.values() * reduction->sum_count);
-  units_ = DeviceArray<double>(tiling.units * reduction->sum_count);
-  factors_ = DeviceArray<unsigned char>(tiling.units * static_cast<std::int64_t>(factors_size));
-  values_.clear(device.stream);  // tensors without elements count as zeros
 }
 
 void TilePass::make_room_for_probe(const Device& device) {

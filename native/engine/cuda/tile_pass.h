@@ -26,7 +26,7 @@ class TilePass {
 
   // Of a pass over these tiles.
   PassArguments arguments(const StepTables& tables) const;
-  // shared: small tiles may share a block, one to a warp.
+  // shared: small tiles may share a block, one to a warp, in a pass that has no reduction.
   TileTurns turns(bool shared) const;
   LaunchOn over_tiles(const Device& device) const;
 
@@ -34,12 +34,14 @@ class TilePass {
   double* probe() const { return probe_.data(); }
 
  private:
+  void put_large_tiles_first(const Tiling& tiling, const Device& device);
+
   DeviceTiling tiling_;
   DeviceCascade cascade_;
   DeviceArray<double> values_, units_, probe_;
   DeviceArray<unsigned char> factors_;
   DeviceArray<std::int32_t> large_first_;  // tiles
-  std::int64_t large_;
+  std::int64_t large_ = 0;
   std::int32_t most_rows_ = 0;  // of a tensor that one tile may have
   bool second_pass_ = false;
 };
