@@ -18,36 +18,22 @@ int checked_group(const Plan& plan, std::int64_t group) {
   return static_cast<int>(group);
 }
 
-std::int64_t checked_step(std::int64_t step) {
+// Of the flags of groups or tensors; names are built only for what is refused.
+bool checked_flag(const char* name, std::size_t index, std::int32_t value) {
+  if (value != 0 && value != 1) invalid(name, "[", index, "] is ", value, "; allowed are 0 and 1");
+  return value != 0;
+}
+
+std::int64_t checked_steps(const char* name, std::size_t tensor, std::int64_t steps) {
   constexpr std::int64_t last = std::int64_t{1} << 53;  // rules see it as a double
-  if (step < 0 || step > last) invalid("step is ", step, "; allowed are 0 to ", last);
-  return step;
+  if (steps < 0 || steps > last) invalid(name, "[", tensor, "] is ", steps, "; allowed are 0 to ", last);
+  return steps;
 }
 
 const PlanTensor& checked_tensor(const Plan& plan, std::int64_t tensor) {
   const auto tensors = static_cast<std::int64_t>(plan.tensors().size());
   if (tensor < 0 || tensor >= tensors) invalid("tensor is ", tensor, "; the plan has ", tensors);
   return plan.tensors()[static_cast<std::size_t>(tensor)];
-}
-
-// A counter of a group's steps.
-template <class Get>
-optim_status get_count(const optim_plan* plan, std::int64_t group, std::int64_t* step, const Get& get) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    require(step, "step");
-    *step = get(p, g);
-  });
-}
-
-template <class Set>
-optim_status set_count(const optim_plan* plan, std::int64_t group, std::int64_t step, const Set& set) {
-  return guarded([&] {
-    Plan& p = plan_of(plan);
-    const int g = checked_group(p, group);
-    set(p, g, checked_step(step));
-  });
 }
 
 int checked_hyper_count(const RuleInfo& rule, const char* name, std::int64_t count) {
@@ -82,6 +68,9 @@ PlanDescription read_description(const optim_plan_options& o) {
   PlanDescription d{};
   d.rule = find_rule(&require(o.rule, "options.rule"));
   d.hypers = read_hypers(registry()[static_cast<std::size_t>(d.rule)], o);
+  for (std::size_t g = 0; g < d.hypers.size() && o.steps_by_group != nullptr; ++g) {
+    d.steps_by_group.push_back(checked_flag("options.steps_by_group", g, o.steps_by_group[g]));
+  }
   if (o.helpers != nullptr) d.helpers = read_helpers(o.helpers);
   d.storage = {flag("options.master_weights", o.master_weights),
                flag("options.stochastic_rounding", o.stochastic_rounding), o.rounding_seed};
@@ -166,35 +155,29 @@ optim_status optim_plan_step(optim_plan* plan, const optim_step* options) {
   });
 }
 
-optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t* step) {
-  return get_count(plan, group, step, [](Plan& p, int g) { return p.executor().step_count(g); });
-}
-
-optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step) {
-  return set_count(plan, group, step,
-                   [](Plan& p, int g, std::int64_t count) { p.executor().set_step_count(g, count); });
-}
-
-optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped) {
+optim_status optim_plan_get_steps(const optim_plan* plan, int64_t* steps, int64_t* input_steps, int32_t* stepped) {
   return guarded([&] {
-    const Plan& p = plan_of(plan);
-    if (p.tensors().empty()) return;
-    require(stepped, "stepped");
-    const std::vector<std::int32_t> values = p.executor().stepped();
-    std::copy(values.begin(), values.end(), stepped);
+    const std::vector<StepCounts> counts = plan_of(plan).executor().counts();
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (steps != nullptr) steps[i] = counts[i].steps;
+      if (input_steps != nullptr) input_steps[i] = counts[i].input_steps;
+      if (stepped != nullptr) stepped[i] = counts[i].stepped ? 1 : 0;
+    }
   });
 }
 
-optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped) {
+optim_status optim_plan_set_steps(optim_plan* plan, const int64_t* steps, const int64_t* input_steps,
+                                  const int32_t* stepped) {
   return guarded([&] {
     Plan& p = plan_of(plan);
-    if (p.tensors().empty()) return;
-    require(stepped, "stepped");
-    const std::vector<std::int32_t> values(stepped, stepped + p.tensors().size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (values[i] != 0 && values[i] != 1) invalid("stepped[", i, "] is ", values[i], "; allowed are 0 and 1");
+    std::vector<StepCounts> counts(p.tensors().size());
+    if (!counts.empty()) require(steps, "steps");
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      counts[i].steps = checked_steps("steps", i, steps[i]);
+      if (input_steps != nullptr) counts[i].input_steps = checked_steps("input_steps", i, input_steps[i]);
+      counts[i].stepped = stepped != nullptr ? checked_flag("stepped", i, stepped[i]) : steps[i] > 0;
     }
-    p.executor().set_stepped(values);
+    p.set_counts(counts);
   });
 }
 
@@ -204,14 +187,6 @@ optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs) {
     if (!p.tensors().empty()) require(inputs, "inputs");
     p.bind_inputs(inputs);
   });
-}
-
-optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step) {
-  return get_count(plan, group, step, [](Plan& p, int g) { return p.input_step_count(g); });
-}
-
-optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step) {
-  return set_count(plan, group, step, [](Plan& p, int g, std::int64_t count) { p.set_input_step_count(g, count); });
 }
 
 optim_status optim_plan_get_hypers(const optim_plan* plan, int64_t group, double* hypers, int64_t count) {

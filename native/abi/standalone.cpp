@@ -85,7 +85,7 @@ void Standalone::set_states(const optim_tensor* states, const char* name, bool c
 void Standalone::run(const StepInputs& inputs, int64_t step) {
   plan_ = std::make_unique<Plan>(engine_, std::move(description_));
   plan_->bind(params_.data(), grads_.data(), states_.empty() ? nullptr : states_.data());
-  plan_->executor().set_step_count(0, step - 1);
+  plan_->set_counts(std::vector<StepCounts>(plan_->tensors().size(), {step - 1, 0, step > 1}));
   plan_->step(inputs);
 }
 

@@ -49,7 +49,9 @@ Plan::Plan(Engine& engine, PlanDescription description)
       rule_(registry()[description.rule]),
       helpers_(description.helpers),
       storage_(description.storage),
-      hypers_(std::move(description.hypers)) {
+      hypers_(std::move(description.hypers)),
+      steps_by_group_(std::move(description.steps_by_group)) {
+  steps_by_group_.resize(hypers_.size());
   check_storage();
   for (std::size_t g = 0; g < hypers_.size(); ++g) {
     complete(rule_, hypers_[g], nullptr);
@@ -58,7 +60,7 @@ Plan::Plan(Engine& engine, PlanDescription description)
     check_rule_accepts(options_.back());
   }
   inputs_given_.resize(hypers_.size());
-  inputs_seen_.resize(hypers_.size());
+  inputs_seen_.resize(description.tensors.size());
   std::vector<void*> params;
   for (const TensorDescription& tensor : description.tensors) {
     tensors_.push_back(make_tensor(tensors_.size(), tensor, description.standalone));
@@ -233,26 +235,37 @@ void Plan::step(const StepInputs& inputs) {
   Executor& executor = ready();
   for (std::size_t i = 0; i < tensors_.size() && !rule_.inputs.empty(); ++i) {
     const PlanTensor& tensor = tensors_[i];
-    const bool given = inputs_given(tensor.group);
-    if (!tensor.present() || (!given && inputs_seen_[tensor.group] != 0)) continue;
+    const bool given = inputs_given_[tensor.group] != 0;
+    if (!tensor.present() || (!given && inputs_seen_[i] != 0)) continue;
     for (std::size_t k = 0; k < tensor.inputs.size(); ++k) {
       if (tensor.inputs[k] != nullptr) continue;
       const char* const name = rule_.slots[rule_.inputs[k]].name;
       if (!given)
-        invalid(rule_.name, ": ", name, " of params[", i, "] is not bound; the first step of a group needs it");
+        invalid(rule_.name, ": ", name, " of params[", i, "] is not bound; the first step of a tensor needs it");
       invalid(rule_.name, ": ", name, " of params[", i, "] is not bound; bind it for all tensors of group ",
               tensor.group, " that have a gradient, or for none");
     }
   }
   executor.step(inputs);
-  for (std::size_t g = 0; g < inputs_seen_.size(); ++g) inputs_seen_[g] |= inputs_given_[g];
+  for (std::size_t i = 0; i < inputs_seen_.size() && !rule_.inputs.empty(); ++i) {
+    const Cohort cohort = this->cohort(i);
+    inputs_seen_[i] |= cohort.present && cohort.inputs_given;
+  }
 }
 
-std::int64_t Plan::input_step_count(int group) const { return executor_->input_step_count(group); }
+Cohort Plan::cohort(std::size_t index) const {
+  const PlanTensor& tensor = tensors_[index];
+  Cohort cohort{};
+  cohort.group = tensor.group;
+  cohort.present = tensor.present();
+  cohort.by_group = steps_by_group_[tensor.group] != 0;
+  cohort.inputs_given = (cohort.present || cohort.by_group) && inputs_given_[tensor.group] != 0;
+  return cohort;
+}
 
-void Plan::set_input_step_count(int group, std::int64_t steps) {
-  executor_->set_input_step_count(group, steps);
-  inputs_seen_[group] = steps > 0;
+void Plan::set_counts(const std::vector<StepCounts>& counts) {
+  executor_->set_counts(counts);
+  for (std::size_t i = 0; i < counts.size(); ++i) inputs_seen_[i] = counts[i].input_steps > 0;
 }
 
 Executor& Plan::ready() {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cohorts.h"
 #include "core/layout.h"
 #include "core/param_storage.h"
 #include "core/plan_tensor.h"
@@ -31,7 +32,8 @@ struct TensorDescription {
 
 struct PlanDescription {
   int rule;
-  std::vector<HyperRow> hypers;  // by group
+  std::vector<HyperRow> hypers;      // by group
+  std::vector<char> steps_by_group;  // by group: its tensors count its steps, also those without their gradients
   std::vector<TensorDescription> tensors;
   HelperSettings helpers;
   ParamStorage storage;
@@ -65,8 +67,8 @@ class Plan {
   bool maps_parameters() const;       // stable weight decay or norm loss
   bool maps_by_row() const;           // the maps differ from row to row
   bool looks_ahead() const;
-  // The rule has inputs, and they are bound.
-  bool inputs_given(int group) const { return inputs_given_[static_cast<std::size_t>(group)] != 0; }
+  // How a tensor takes part in steps, as it is bound now; without counts.
+  Cohort cohort(std::size_t tensor) const;
   bool reduces(const PlanTensor& tensor) const;  // by the rule's passes, rather than by update
   std::int64_t unit_length(const PlanTensor& tensor, const Reduction& reduction) const;  // of what is summed together
   // Whether a reduction steps what it sums together at once, in one read.
@@ -79,8 +81,7 @@ class Plan {
   void set_hypers(int group, const double* values, int count);
   void init_states();
   void step(const StepInputs& inputs);
-  std::int64_t input_step_count(int group) const;  // steps at which the inputs were given
-  void set_input_step_count(int group, std::int64_t steps);
+  void set_counts(const std::vector<StepCounts>& counts);  // by tensor
   Executor& executor() const { return *executor_; }
 
  private:
@@ -117,11 +118,12 @@ class Plan {
   HelperSettings helpers_;
   ParamStorage storage_;
   std::vector<HyperRow> hypers_;
+  std::vector<char> steps_by_group_;   // by group
   std::vector<GroupOptions> options_;  // by group
   std::vector<PlanTensor> tensors_;
   std::vector<Interval> intervals_;  // of the buffers that are bound, sorted
-  std::vector<char> inputs_given_;   // by group: bound now
-  std::vector<char> inputs_seen_;    // by group: given at some step
+  std::vector<char> inputs_given_;   // by group: the rule has inputs, and they are bound now
+  std::vector<char> inputs_seen_;    // by tensor: given at some step
   bool in_double_ = false;
   bool complete_ = false;  // everything a step needs is bound
   bool stale_ = true;      // the executor has not taken over the pointers

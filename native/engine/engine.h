@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cohorts.h"
 #include "core/moments.h"
 #include "core/plan.h"
 #include "core/roots.h"
@@ -31,14 +32,9 @@ class Executor {
   virtual void hypers_changed(int group) = 0;
   virtual void init_states() = 0;
   virtual void step(const StepInputs& inputs) = 0;
-  virtual std::int64_t step_count(int group) = 0;  // waits for the device
-  virtual void set_step_count(int group, std::int64_t step) = 0;
-  // Steps of a group at which the rule's inputs were given; 0 after init_states. The first waits for the device.
-  virtual std::int64_t input_step_count(int group) = 0;
-  virtual void set_input_step_count(int group, std::int64_t steps) = 0;
-  // By tensor: 1 once a step has changed it. The first waits for the device.
-  virtual std::vector<std::int32_t> stepped() = 0;
-  virtual void set_stepped(const std::vector<std::int32_t>& stepped) = 0;
+  // By tensor; all 0 after init_states. The first waits for the device.
+  virtual std::vector<StepCounts> counts() = 0;
+  virtual void set_counts(const std::vector<StepCounts>& counts) = 0;
   // Of the last step; both wait for the device.
   virtual GlobalFacts global_facts() = 0;
   virtual std::vector<Moments> row_moments() = 0;

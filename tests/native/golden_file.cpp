@@ -83,6 +83,7 @@ GoldenFile read_golden(const std::string& path) {
   const json meta = metadata(path, raw.header);
   GoldenFile file;
   file.name = std::filesystem::path(path).stem().string();
+  file.source = meta.value("source", "");
   file.optimizer = meta.at("optimizer").get<std::string>();
   file.hypers = json::parse(meta.at("hyperparameters").get<std::string>());
   file.steps = std::stoll(meta.at("steps").get<std::string>());

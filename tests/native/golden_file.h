@@ -18,6 +18,7 @@ struct GoldenTensor {
 
 struct GoldenFile {
   std::string name;       // of the file, without extension
+  std::string source;     // what recorded it
   std::string optimizer;  // a rule, "rule+helper", "lookahead", "sam" or a helper
   nlohmann::json hypers;  // object: name -> number, boolean or word
   int64_t steps = 0;

@@ -29,6 +29,7 @@ optim_status create_plan(Engine& engine, const PlanSpec& spec, optim_plan** plan
   options.master_weights = spec.master_weights ? 1 : 0;
   options.stochastic_rounding = spec.stochastic_rounding ? 1 : 0;
   options.rounding_seed = spec.rounding_seed;
+  options.steps_by_group = spec.steps_by_group.empty() ? nullptr : spec.steps_by_group.data();
   return optim_plan_create(engine, &options, plan);
 }
 
@@ -203,13 +204,10 @@ Snapshot Session::snapshot() const {
     s.states.emplace_back();
     for (Buffer* state : states_[i]) s.states.back().push_back(state->bytes());
   }
-  for (size_t g = 0; g < spec_.hypers.size(); ++g) {
-    s.steps.push_back(counter(static_cast<int64_t>(g)));
-    s.input_steps.emplace_back();
-    check(optim_plan_get_input_step(plan_.get(), static_cast<int64_t>(g), &s.input_steps.back()));
-  }
+  s.steps.resize(size());
+  s.input_steps.resize(size());
   s.stepped.resize(size());
-  check(optim_plan_get_stepped(plan_.get(), s.stepped.data()));
+  check(optim_plan_get_steps(plan_.get(), s.steps.data(), s.input_steps.data(), s.stepped.data()));
   return s;
 }
 
@@ -218,17 +216,7 @@ void Session::restore(const Snapshot& snapshot) {
     params_[i]->write(snapshot.params[i]);
     for (size_t s = 0; s < states_[i].size(); ++s) states_[i][s]->write(snapshot.states[i][s]);
   }
-  for (size_t g = 0; g < snapshot.steps.size(); ++g) {
-    check(optim_plan_set_step(plan_.get(), static_cast<int64_t>(g), snapshot.steps[g]));
-    check(optim_plan_set_input_step(plan_.get(), static_cast<int64_t>(g), snapshot.input_steps[g]));
-  }
-  check(optim_plan_set_stepped(plan_.get(), snapshot.stepped.data()));
-}
-
-int64_t Session::counter(int64_t group) const {
-  int64_t step = -1;
-  check(optim_plan_get_step(plan_.get(), group, &step));
-  return step;
+  check(optim_plan_set_steps(plan_.get(), snapshot.steps.data(), snapshot.input_steps.data(), snapshot.stepped.data()));
 }
 
 std::vector<Buffer*> Session::move_buffers() {

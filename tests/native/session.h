@@ -28,6 +28,7 @@ struct PlanSpec {
   bool master_weights = false;
   bool stochastic_rounding = false;
   uint64_t rounding_seed = 0;
+  std::vector<int32_t> steps_by_group = {};  // empty = none
 
   int32_t param_of(const TensorSpec& tensor) const { return tensor.param >= 0 ? tensor.param : param; }
 };
@@ -47,8 +48,8 @@ bool is_conditional(const PlanSpec& spec, const std::string& slot);
 struct Snapshot {
   std::vector<Bytes> params;
   std::vector<std::vector<Bytes>> states;  // [tensor][slot]
-  std::vector<int64_t> steps;              // [group]
-  std::vector<int64_t> input_steps;        // [group]
+  std::vector<int64_t> steps;              // [tensor]
+  std::vector<int64_t> input_steps;        // [tensor]
   std::vector<int32_t> stepped;            // [tensor]
 };
 testing::AssertionResult equal(const Snapshot& a, const Snapshot& b);
@@ -104,7 +105,7 @@ class Session {
 
   Snapshot snapshot() const;
   void restore(const Snapshot& snapshot);
-  int64_t counter(int64_t group = 0) const;
+  int64_t counter(size_t tensor = 0) const { return snapshot().steps[tensor]; }
 
   // Fresh buffers with the same contents; the old ones live until the session ends and are returned to be examined.
   std::vector<Buffer*> move_buffers();

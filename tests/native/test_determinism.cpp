@@ -121,6 +121,8 @@ TEST_P(Determinism, OrderOfTensors) {
     Snapshot reversed = session.snapshot();
     std::reverse(reversed.params.begin(), reversed.params.end());
     std::reverse(reversed.states.begin(), reversed.states.end());
+    std::reverse(reversed.steps.begin(), reversed.steps.end());
+    std::reverse(reversed.input_steps.begin(), reversed.input_steps.end());
     std::reverse(reversed.stepped.begin(), reversed.stepped.end());
     EXPECT_TRUE(equal(straight, reversed)) << (helpers.centralize != 0 ? "local helpers" : "no helpers");
   }

@@ -59,7 +59,11 @@ class Golden : public testing::TestWithParam<GoldenRun> {
       sharpness = std::make_unique<Sharpness>(engine_, session, std::vector<std::vector<double>>{row});
     }
     const auto set_grads = [&](const char* kind, const std::string& last) {
-      for (size_t i = 0; i < session.size(); ++i) session.set_grad(i, file_.at(tensor(kind, i, last)).values);
+      for (size_t i = 0; i < session.size(); ++i) {
+        const std::string name = tensor(kind, i, last);
+        if (file_.has(name) == session.absent(i)) session.set_absent(i, !file_.has(name));
+        if (file_.has(name)) session.set_grad(i, file_.at(name).values);
+      }
     };
     for (int64_t step = 1; step <= file_.steps; ++step) {
       set_grads("grad", std::to_string(step));

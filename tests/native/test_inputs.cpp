@@ -11,11 +11,7 @@ class Inputs : public PerRule {
  protected:
   PlanSpec spec() const { return {rule().name, {{{5, 3}}, {{7}}}, {with(rule(), rule().defaults(), "lr", 0.1)}}; }
 
-  int64_t input_steps(const Session& session) const {
-    int64_t steps = -1;
-    check(optim_plan_get_input_step(session.plan(), 0, &steps));
-    return steps;
-  }
+  int64_t input_steps(const Session& session) const { return session.snapshot().input_steps[0]; }
 
   Engine engine_{device()};
 };
@@ -29,10 +25,26 @@ TEST_P(Inputs, AreCountedWhereTheyAreGiven) {
   session.train(3, 3);
   EXPECT_EQ(input_steps(session), rule().needs.empty() ? 0 : 2);
   EXPECT_EQ(session.counter(), 3);
-  check(optim_plan_set_input_step(session.plan(), 0, 9));
+  const std::vector<int64_t> steps(session.size(), 12), given(session.size(), 9);
+  check(optim_plan_set_steps(session.plan(), steps.data(), given.data(), nullptr));
   EXPECT_EQ(input_steps(session), 9);
+  EXPECT_EQ(session.counter(), 12);
   session.init();
   EXPECT_EQ(input_steps(session), 0);
+}
+
+// Where others have had them before.
+TEST_P(Inputs, AreNeededAtTheFirstStepOfATensor) {
+  if (rule().needs.empty()) return;
+  Session session(engine_, spec());
+  session.start();
+  session.set_absent(1, true);
+  session.train(1, 1);
+  session.set_absent(1, false);
+  session.give_inputs(false);
+  const Snapshot before = session.snapshot();
+  EXPECT_TRUE(refused(optim_plan_step(session.plan(), nullptr), {rule().needs[0], "params[1]"}));
+  EXPECT_TRUE(equal(before, session.snapshot()));
 }
 
 // Without them a step moves the parameters and the states that gradients advance, and leaves alone those that inputs advance.
@@ -86,9 +98,6 @@ TEST_P(Inputs, AreRefusedWhereTheyCannotBe) {
   std::vector<void*> none(inputs.size(), nullptr);
   check(optim_plan_bind_inputs(session.plan(), none.data()));
   EXPECT_TRUE(refused(optim_plan_step(session.plan(), nullptr), {name, "params[0]"}));
-  EXPECT_TRUE(refused(optim_plan_set_input_step(session.plan(), 0, -1), {"step", "-1"}));
-  EXPECT_TRUE(refused(optim_plan_get_input_step(session.plan(), 0, nullptr), {"step"}));
-  EXPECT_TRUE(refused(optim_plan_get_input_step(session.plan(), 1, nullptr), {"group"}));
   EXPECT_TRUE(equal(before, session.snapshot()));
 }
 

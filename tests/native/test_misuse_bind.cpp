@@ -139,30 +139,32 @@ TEST_P(MisuseBind, StepStructSizes) {
 }
 
 TEST_P(MisuseBind, Counters) {
-  int64_t step = -77;
-  EXPECT_TRUE(refused(optim_plan_get_step(nullptr, 0, &step), {"plan"}));
-  EXPECT_TRUE(refused(optim_plan_get_step(plan(), 0, nullptr), {"step"}));
-  EXPECT_TRUE(refused(optim_plan_get_step(plan(), 1, &step), {"group", "1"}));
-  EXPECT_TRUE(refused(optim_plan_get_step(plan(), -1, &step), {"group", "-1"}));
-  EXPECT_EQ(step, -77);
-  EXPECT_TRUE(refused(optim_plan_set_step(nullptr, 0, 3), {"plan"}));
-  EXPECT_TRUE(refused(optim_plan_set_step(plan(), 1, 3), {"group", "1"}));
-  EXPECT_TRUE(refused(optim_plan_set_step(plan(), 0, -1), {"step", "-1"}));
+  const size_t tensors = session_->size();
+  std::vector<int64_t> steps(tensors, -77);
+  EXPECT_TRUE(refused(optim_plan_get_steps(nullptr, steps.data(), nullptr, nullptr), {"plan"}));
+  EXPECT_EQ(steps[0], -77);
+  check(optim_plan_get_steps(plan(), nullptr, nullptr, nullptr));
+  const Snapshot before = session_->snapshot();
   const int64_t last = int64_t{1} << 53, beyond = std::numeric_limits<int64_t>::max();
-  EXPECT_TRUE(refused(optim_plan_set_step(plan(), 0, beyond), {"step", std::to_string(beyond), std::to_string(last)}));
-  EXPECT_TRUE(refused(optim_plan_set_input_step(plan(), 0, beyond), {"step", std::to_string(beyond)}));
+  const std::vector<int64_t> fine(tensors, 3);
+  EXPECT_TRUE(refused(optim_plan_set_steps(nullptr, fine.data(), nullptr, nullptr), {"plan"}));
+  EXPECT_TRUE(refused(optim_plan_set_steps(plan(), nullptr, nullptr, nullptr), {"steps"}));
+  for (int64_t wrong : {int64_t{-1}, last + 1, beyond}) {
+    std::vector<int64_t> values = fine;
+    values.back() = wrong;
+    const std::string index = "[" + std::to_string(tensors - 1) + "]";
+    EXPECT_TRUE(refused(optim_plan_set_steps(plan(), values.data(), nullptr, nullptr),
+                        {"steps" + index, std::to_string(wrong), std::to_string(last)}));
+    EXPECT_TRUE(refused(optim_plan_set_steps(plan(), fine.data(), values.data(), nullptr),
+                        {"input_steps" + index, std::to_string(wrong)}));
+  }
+  const std::vector<int32_t> neither(tensors, 2);
+  EXPECT_TRUE(refused(optim_plan_set_steps(plan(), fine.data(), nullptr, neither.data()), {"stepped[0]", "2"}));
+  EXPECT_TRUE(equal(before, session_->snapshot()));
   Session other(engine_, {rule().name, {{{3}}}, {rule().defaults()}});
-  check(optim_plan_set_step(other.plan(), 0, last));
+  check(optim_plan_set_steps(other.plan(), &last, nullptr, nullptr));
   EXPECT_EQ(other.counter(), last);
-}
-
-TEST_P(MisuseBind, Stepped) {
-  const std::vector<int32_t> wrong(session_->size(), 2);
-  EXPECT_TRUE(refused(optim_plan_get_stepped(nullptr, nullptr), {"plan"}));
-  EXPECT_TRUE(refused(optim_plan_get_stepped(plan(), nullptr), {"stepped"}));
-  EXPECT_TRUE(refused(optim_plan_set_stepped(nullptr, wrong.data()), {"plan"}));
-  EXPECT_TRUE(refused(optim_plan_set_stepped(plan(), nullptr), {"stepped"}));
-  EXPECT_TRUE(refused(optim_plan_set_stepped(plan(), wrong.data()), {"stepped[0]", "2"}));
+  EXPECT_EQ(other.snapshot().stepped[0], 1);
 }
 
 TEST_P(MisuseBind, Slots) {
@@ -227,9 +229,9 @@ TEST_P(MisuseUnbound, StepsNeedAllBuffers) {
   }
   check(optim_plan_bind(plan, params.data(), grads.data(), nullptr));
   EXPECT_TRUE(refused(optim_plan_step(plan, nullptr), {buffers.slots(0)[0].name}));
-  int64_t step = -1;
-  check(optim_plan_get_step(plan, 0, &step));
-  EXPECT_EQ(step, 0);
+  std::vector<int64_t> steps(buffers.size(), -1);
+  check(optim_plan_get_steps(plan, steps.data(), nullptr, nullptr));
+  EXPECT_EQ(steps, std::vector<int64_t>(buffers.size(), 0));
   check(optim_plan_bind(plan, nullptr, nullptr, states.data()));
   check(optim_plan_init_states(plan));
   const std::vector<void*> inputs = buffers.input_pointers();
@@ -250,7 +252,6 @@ TEST_P(MisuseUnbound, PlansWithoutElements) {
     Session empty(engine_, spec);
     empty.init();
     empty.step();
-    EXPECT_EQ(empty.counter(), 1);
     uint64_t bytes = 77;
     check(optim_plan_bytes_per_step(empty.plan(), &bytes));
     EXPECT_EQ(bytes, 0u);

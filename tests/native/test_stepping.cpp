@@ -178,10 +178,11 @@ TEST_P(Stepping, AbsentGradientsLeaveTensorsAlone) {
     without.set_keys(keys);
     const Snapshot others = run(without, 2);
     const Snapshot result = session.snapshot();
-    EXPECT_EQ(result.steps, others.steps);
+    EXPECT_EQ(result.steps[absent], 0);
     EXPECT_EQ(result.params[absent], start.params[absent]);
     EXPECT_EQ(result.states[absent], start.states[absent]);
     for (size_t i = 0; i < keys.size(); ++i) {
+      EXPECT_EQ(result.steps[keys[i]], others.steps[i]) << "tensor " << keys[i];
       EXPECT_EQ(result.params[keys[i]], others.params[i]) << "tensor " << keys[i];
       EXPECT_EQ(result.states[keys[i]], others.states[i]) << "tensor " << keys[i];
     }
@@ -220,10 +221,90 @@ TEST_P(Stepping, NoGradientsAtAll) {
   const Snapshot start = session.snapshot();
   for (size_t i = 0; i < session.size(); ++i) session.set_absent(i, true);
   session.step();
-  Snapshot result = session.snapshot();
-  EXPECT_EQ(result.steps[0], 1) << "the counter of the group advances without gradients";
-  result.steps = start.steps;
-  EXPECT_TRUE(equal(start, result));
+  EXPECT_TRUE(equal(start, session.snapshot()));
+}
+
+// A tensor with a late gradient begins as if it were trained alone, whatever others have done before; and goes on likewise beside
+// them, as long as nothing is summed over all tensors.
+TEST_P(Stepping, CountsBelongToTensors) {
+  PlanSpec spec{rule().name, few_shapes(rule()), {without_own_helpers(rule(), variants(rule())[1].hypers)}};
+  spec.helpers.lookahead_k = 2;
+  spec.helpers.lookahead_alpha = 0.5;
+  const size_t late = 4;
+  Session session(engine_, spec);
+  session.start();
+  session.set_absent(late, true);
+  session.train(1, 3);
+  session.set_absent(late, false);
+  session.train(4, 6);
+  const Snapshot joint = session.snapshot();
+  for (size_t i = 0; i < session.size(); ++i) {
+    SCOPED_TRACE("tensor " + std::to_string(i));
+    PlanSpec alone = spec;
+    alone.tensors = {spec.tensors[i]};
+    Session reference(engine_, alone);
+    reference.set_keys({i});
+    reference.start();
+    reference.train(i == late ? 4 : 1, 6);
+    const Snapshot expected = reference.snapshot();
+    EXPECT_EQ(joint.steps[i], expected.steps[0]);
+    EXPECT_EQ(joint.params[i], expected.params[0]);
+    EXPECT_EQ(joint.states[i], expected.states[0]);
+  }
+}
+
+// Gradients that come and go, some steps skipped: every tensor has made the steps at which it had one.
+TEST_P(Stepping, CountsOfGradientsThatComeAndGo) {
+  const PlanSpec spec{rule().name, {{{5}}, {{2, 3}}, {{4}}, {{3}}}, {variants(rule())[1].hypers}};
+  Session session(engine_, spec);
+  DeviceFloat found_inf(engine_, 0);
+  auto options = sized<optim_step>();
+  options.found_inf = found_inf.data();
+  session.start();
+  std::vector<int64_t> expected(session.size(), 0);
+  for (uint64_t s = 1; s <= 24; ++s) {
+    const bool skipped = s % 5 == 0;
+    for (size_t i = 0; i < session.size(); ++i) {
+      session.set_absent(i, s % (i + 2) == 0);
+      if (!session.absent(i) && !skipped) ++expected[i];
+    }
+    session.random_grads(s);
+    found_inf.set(skipped ? 1 : 0);
+    session.step(&options);
+    ASSERT_EQ(session.snapshot().steps, expected) << "step " << s;
+  }
+}
+
+// As references do that count once for a group.
+TEST_P(Stepping, StepsByGroup) {
+  PlanSpec spec{rule().name, {{{5}}, {{2, 3}}, {{4}}}, {variants(rule())[1].hypers, variants(rule())[1].hypers}};
+  spec.group_of = {0, 0, 1};
+  spec.steps_by_group = {1, 0};
+  Session session(engine_, spec);
+  session.start();
+  for (size_t i : {1u, 2u}) session.set_absent(i, true);
+  const Snapshot start = session.snapshot();
+  session.train(1, 3);
+  Snapshot after = session.snapshot();
+  EXPECT_EQ(after.steps, (std::vector<int64_t>{3, 3, 0}));
+  EXPECT_EQ(after.stepped, (std::vector<int32_t>{1, 0, 0}));
+  EXPECT_EQ(after.params[1], start.params[1]);
+  EXPECT_EQ(after.states[1], start.states[1]);
+  for (size_t i : {1u, 2u}) session.set_absent(i, false);
+  session.train(4, 5);
+  after = session.snapshot();
+  EXPECT_EQ(after.steps, (std::vector<int64_t>{5, 5, 2}));
+  EXPECT_EQ(after.stepped, (std::vector<int32_t>{1, 1, 1}));
+
+  Session resumed(engine_, spec);  // with counts that a group has made before
+  resumed.start();
+  std::vector<int64_t> steps{3, 3, 0};
+  std::vector<int32_t> stepped{1, 0, 0};
+  check(optim_plan_set_steps(resumed.plan(), steps.data(), steps.data(), stepped.data()));
+  resumed.set_absent(0, true);
+  resumed.set_absent(2, true);
+  resumed.train(4, 5);
+  EXPECT_EQ(resumed.snapshot().steps, (std::vector<int64_t>{5, 5, 0}));
 }
 
 // A tensor whose first gradient comes after a checkpoint begins as it would have without.
@@ -244,15 +325,14 @@ TEST_P(Stepping, FirstGradientAfterACheckpoint) {
   EXPECT_TRUE(equal(session.snapshot(), resumed.snapshot()));
 }
 
-TEST_P(Stepping, CountersOfGroups) {
-  PlanSpec spec = rich_spec();
-  spec.hypers = {spec.hypers[0], spec.hypers[0]};
-  for (size_t i = 0; i < spec.tensors.size(); ++i) spec.group_of.push_back(i % 2);
-  Session session(engine_, spec);
+TEST_P(Stepping, CountsThatAreSet) {
+  Session session(engine_, rich_spec());
   session.start();
-  check(optim_plan_set_step(session.plan(), 1, 40));
+  std::vector<int64_t> steps(session.size(), 40);
+  steps[0] = 7;
+  check(optim_plan_set_steps(session.plan(), steps.data(), steps.data(), nullptr));
   session.train(1, 2);
-  EXPECT_EQ(session.counter(0), 2);
+  EXPECT_EQ(session.counter(0), 9);
   EXPECT_EQ(session.counter(1), 42);
 }
 

@@ -47,6 +47,7 @@ void fill_identity(const Slot& slot, double value) {
 }  // namespace
 
 CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(plan, threads) {
+  regroup(std::vector<StepCounts>(plan.tensors().size()));
   if (plan.rule().shape == Shape::matrix) {
     matrix_ = std::make_unique<CpuMatrixProgram>(plan, state_.kernels.matrix(), threads);
     due_.resize(plan.tensors().size());
@@ -58,8 +59,42 @@ void CpuExecutor::hypers_changed(int) {
   if (matrix_ != nullptr && !workspace_begin_.empty()) matrix_->rebind(workspace_begin_);
 }
 
+std::vector<StepCounts> CpuExecutor::counts() {
+  std::vector<StepCounts> result;
+  for (const std::int32_t cohort : cohort_of_) result.push_back(state_.cohorts[cohort].counts);
+  return result;
+}
+
+// Whether tensors take part as their cohorts do.
+bool CpuExecutor::grouped() const {
+  for (std::size_t i = 0; i < cohort_of_.size(); ++i) {
+    if (!state_.cohorts[cohort_of_[i]].takes_part_like(plan_.cohort(i))) return false;
+  }
+  return true;
+}
+
+void CpuExecutor::regroup(const std::vector<StepCounts>& counts) {
+  Cohorts cohorts(counts.size(), [&](std::size_t i) {
+    Cohort cohort = plan_.cohort(i);
+    cohort.counts = counts[i];
+    return cohort;
+  });
+  std::vector<CohortStep> steps(cohorts.all.begin(), cohorts.all.end());
+  state_.cohorts.swap(steps);
+  cohort_of_.swap(cohorts.of_tensor);
+  for (std::size_t i = 0; i < state_.streams.size(); ++i) join_cohort(i);
+}
+
+void CpuExecutor::join_cohort(std::size_t tensor) {
+  TensorStreams& streams = state_.streams[tensor];
+  streams.cohort = cohort_of_[tensor];
+  const CohortStep& cohort = state_.cohorts[streams.cohort];
+  streams.whole.scalars = cohort.scalars[state_.in_double].bytes;
+  streams.whole.map = &cohort.map;
+}
+
 void CpuExecutor::rebind() {
-  marked_ = false;
+  if (!grouped()) regroup(counts());
   state_.streams.clear();
   update_tiling_ = Tiling(state_.tile_length);
   workspace_begin_.clear();
@@ -69,9 +104,7 @@ void CpuExecutor::rebind() {
     update_tiling_.add(tensor.param.extent, false, tensor.present() && !plan_.reduces(tensor));
     workspace_begin_.push_back(elements);
     if (tensor.present()) elements += tensor.param.extent.count;
-    TensorStreams& streams = state_.streams.back();
-    streams.whole.scalars = state_.groups[tensor.group].scalars[state_.in_double].bytes;
-    streams.whole.map = &state_.groups[tensor.group].map;
+    join_cohort(state_.streams.size() - 1);
   }
   prelude_.rebind(state_);
   if (const Reduction* reduction = plan_.rule().reduction) {
@@ -87,28 +120,16 @@ void CpuExecutor::rebind() {
   }
 }
 
-void CpuExecutor::set_step_count(int group, std::int64_t step) {
-  state_.groups[group].step = step;
-  marked_ = false;
-  for (std::size_t i = 0; i < plan_.tensors().size(); ++i) {
-    if (plan_.tensors()[i].group == group) state_.stepped[i] = step > 0;
-  }
-}
-
-void CpuExecutor::set_input_step_count(int group, std::int64_t steps) { state_.groups[group].input_steps = steps; }
-
-void CpuExecutor::prepare(int index, std::int64_t step, bool inputs_given) {
-  GroupStep& group = state_.groups[index];
+// Works out what the step that makes the cohort's counts `made` needs.
+void CpuExecutor::prepare(CohortStep& cohort, bool inputs_given) {
   const RuleInfo& rule = plan_.rule();
-  const double* const hypers = plan_.hypers()[index].data();
-  const auto t = static_cast<double>(step);
-  group.step = step;
-  group.lr = rule.learning_rate(hypers, t);
-  group.swapped = rule.alternating.swapped(t);
-  if (inputs_given) ++group.input_steps;
-  const InputFacts inputs{inputs_given, static_cast<double>(group.input_steps)};
+  const double* const hypers = plan_.hypers()[cohort.group].data();
+  const auto t = static_cast<double>(cohort.made.steps);
+  cohort.lr = rule.learning_rate(hypers, t);
+  cohort.swapped = rule.alternating.swapped(t);
+  const InputFacts inputs{inputs_given, static_cast<double>(cohort.made.input_steps)};
   for (int precision = 0; precision < 2; ++precision)
-    rule.prepare[precision](hypers, t, inputs, group.scalars[precision].bytes);
+    rule.prepare[precision](hypers, t, inputs, cohort.scalars[precision].bytes);
 }
 
 void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
@@ -132,17 +153,19 @@ void CpuExecutor::fill_slot(const PlanTensor& tensor, const Slot& slot) {
 }
 
 void CpuExecutor::init_states() {
+  regroup(std::vector<StepCounts>(plan_.tensors().size()));
   for (const PlanTensor& tensor : plan_.tensors()) {
     for (const Slot& slot : tensor.slots) {
       if (slot.filled_before_rule()) fill_slot(tensor, slot);
     }
   }
   if (const Reduction* init = plan_.rule().init) {
-    for (std::size_t i = 0; i < state_.groups.size(); ++i) prepare(static_cast<int>(i), 1, false);
     state_.measured = false;
-    for (GroupStep& group : state_.groups) {
-      group.map = state_.make_map(group, RowMap::identity(), 1);
-      group.step = 0;  // of which the draws are
+    for (CohortStep& cohort : state_.cohorts) {
+      cohort.made.steps = 1;
+      prepare(cohort, false);
+      cohort.map = state_.make_map(cohort.group, RowMap::identity(), 1);
+      cohort.made = cohort.counts;  // step 0, of which the draws are
     }
     ReducedPass pass;
     pass.rebind(state_, *init, [&](const PlanTensor& t) { return t.param.extent.rank >= init->reduced_rank; });
@@ -153,10 +176,6 @@ void CpuExecutor::init_states() {
     for (const Slot& slot : tensor.slots) {
       if (!slot.filled_before_rule()) fill_slot(tensor, slot);
     }
-  }
-  for (std::size_t i = 0; i < state_.groups.size(); ++i) {
-    set_step_count(static_cast<int>(i), 0);
-    set_input_step_count(static_cast<int>(i), 0);
   }
 }
 
@@ -171,14 +190,16 @@ void CpuExecutor::step(const StepInputs& inputs) {
   }
   state_.measured = plan_.needs_moments() || plan_.needs_second_moment();
   state_.pulls_back = false;
-  for (std::size_t i = 0; i < state_.groups.size(); ++i) {
-    GroupStep& group = state_.groups[i];
-    const GroupOptions& options = plan_.options(static_cast<int>(i));
-    prepare(static_cast<int>(i), group.step + 1, plan_.inputs_given(static_cast<int>(i)));
-    group.map = state_.make_map(group, RowMap::identity(), 1);
-    group.plain = options.l2 == 0 && options.helpers.clip_value == 0;
-    group.looks_ahead = lookahead_due(static_cast<double>(group.step), options.helpers.lookahead_k);
-    state_.pulls_back |= group.looks_ahead && options.helpers.pullback != Pullback::none;
+  for (CohortStep& cohort : state_.cohorts) {
+    cohort.made = cohort.counts;
+    cohort.count_step(cohort.made);
+    if (!cohort.present) continue;
+    const GroupOptions& options = plan_.options(cohort.group);
+    prepare(cohort, cohort.inputs_given);
+    cohort.map = state_.make_map(cohort.group, RowMap::identity(), 1);
+    cohort.plain = options.l2 == 0 && options.helpers.clip_value == 0;
+    cohort.looks_ahead = lookahead_due(static_cast<double>(cohort.made.steps), options.helpers.lookahead_k);
+    state_.pulls_back |= cohort.looks_ahead && options.helpers.pullback != Pullback::none;
   }
   if (plan_.needs_moments()) prelude_.compose(state_);
   if (plan_.needs_second_moment()) prelude_.probe_second_moment(state_);
@@ -194,17 +215,15 @@ void CpuExecutor::step(const StepInputs& inputs) {
     reduced_.run(state_, kernels.gather, kernels.apply,
                  [this](const Tile& tile, OpenTile& open) { look_ahead(tile, open); });
   }
-  if (marked_) return;
-  for (std::size_t i = 0; i < plan_.tensors().size(); ++i) state_.stepped[i] |= plan_.tensors()[i].present();
-  marked_ = true;
+  for (CohortStep& cohort : state_.cohorts) cohort.counts = cohort.made;
 }
 
 void CpuExecutor::look_ahead(const Tile& tile, OpenTile& open) {
-  const int group = state_.streams[tile.tensor].group;
-  if (!state_.groups[group].looks_ahead) return;
+  const CohortStep& cohort = state_.cohorts[state_.streams[tile.tensor].cohort];
+  if (!cohort.looks_ahead) return;
   LookaheadPiece piece = open.lookahead(plan_.rule().first_moment());
-  piece.alpha = plan_.options(group).helpers.lookahead_alpha;
-  piece.pullback = plan_.options(group).helpers.pullback;
+  piece.alpha = plan_.options(cohort.group).helpers.lookahead_alpha;
+  piece.pullback = plan_.options(cohort.group).helpers.pullback;
   state_.kernels.generic().lookahead[state_.in_double](piece);
 }
 
@@ -248,7 +267,7 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
                                   const Scratch& scratch) {
   const Loops loops = state_.loops(tile.tensor);
   const bool specialized = plan_.rule().specialize[state_.in_double] != nullptr;
-  const bool swapped = state_.groups[streams.group].swapped;
+  const bool swapped = state_.cohorts[streams.cohort].swapped;
   if (!specialized && !swapped && streams.in_place && tile.count == streams.whole.count) {
     kernel(streams.whole, loops);
     return;
@@ -262,7 +281,7 @@ void CpuExecutor::update_directly(const PieceKernel& kernel, const Tile& tile, c
     void* const wide = stream_of(piece, stream.index) = scratch.stream(i);
     generic.widen[static_cast<int>(stream.stored.dtype)](stream.at(tile.begin), static_cast<float*>(wide), tile.count);
   }
-  state_.swap_alternating(streams.group, piece);
+  state_.swap_alternating(streams.cohort, piece);
   kernel(piece, loops);
   if (streams.narrow_param.data != nullptr) state_.narrow_param(tile.tensor, piece.param, tile.begin, tile.count);
   for (int i = 0; i < streams.widened_count; ++i) {
@@ -310,9 +329,9 @@ void CpuExecutor::update_matrix() {
   };
   run(kernels.direct[state_.in_double], {true, true, true, false, true}, false);
   for (std::size_t i = 0; i < due_.size(); ++i) {
-    const int group = plan_.tensors()[i].group;
-    due_[i] = plan_.rule().due(plan_.hypers()[group].data(), static_cast<double>(state_.groups[group].step),
-                               state_.stepped[i] == 0);
+    const CohortStep& cohort = state_.cohorts[cohort_of_[i]];
+    due_[i] = plan_.rule().due(plan_.hypers()[cohort.group].data(), static_cast<double>(cohort.made.steps),
+                               !cohort.counts.stepped);
   }
   if (state_.in_double) {
     matrix_->run(reinterpret_cast<const double*>(prepared_.data()), reinterpret_cast<double*>(direction_.data()),

@@ -19,22 +19,18 @@ class CpuExecutor : public Executor {
   void hypers_changed(int group) override;
   void init_states() override;
   void step(const StepInputs& inputs) override;
-  std::int64_t step_count(int group) override { return state_.groups[group].step; }
-  void set_step_count(int group, std::int64_t step) override;
-  std::int64_t input_step_count(int group) override { return state_.groups[group].input_steps; }
-  void set_input_step_count(int group, std::int64_t steps) override;
-  std::vector<std::int32_t> stepped() override { return {state_.stepped.begin(), state_.stepped.end()}; }
-  void set_stepped(const std::vector<std::int32_t>& stepped) override {
-    state_.stepped.assign(stepped.begin(), stepped.end());
-    marked_ = false;
-  }
+  std::vector<StepCounts> counts() override;
+  void set_counts(const std::vector<StepCounts>& counts) override { regroup(counts); }
   GlobalFacts global_facts() override { return state_.facts; }
   std::vector<Moments> row_moments() override { return state_.moments; }
   RootCounts root_counts() override { return matrix_ != nullptr ? matrix_->root_counts() : RootCounts{}; }
   QueuedWork queued_by_step() const override { return {}; }
 
  private:
-  void prepare(int group, std::int64_t step, bool inputs_given);
+  bool grouped() const;
+  void regroup(const std::vector<StepCounts>& counts);
+  void join_cohort(std::size_t tensor);
+  void prepare(CohortStep& cohort, bool inputs_given);
   void fill_slot(const PlanTensor& tensor, const Slot& slot);
   void update();
   void update_directly(const PieceKernel& kernel, const Tile& tile, const TensorStreams& streams,
@@ -47,7 +43,7 @@ class CpuExecutor : public Executor {
 
   const Plan& plan_;
   StepState state_;
-  bool marked_ = false;  // all tensors that take part count as stepped
+  std::vector<std::int32_t> cohort_of_;  // each tensor
   Prelude prelude_;
   Tiling update_tiling_;  // tensors that the rule's update steps
   ReducedPass reduced_, measured_;

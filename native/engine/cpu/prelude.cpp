@@ -88,8 +88,8 @@ void Prelude::compose(StepState& state) {
 void Prelude::probe_second_moment(StepState& state) {
   const auto probe = state.kernels.rule(state.plan.rule_index()).probe[state.in_double];
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
-    const int group = state.plan.tensors()[tile.tensor].group;
-    const GroupOptions& options = state.plan.options(group);
+    const CohortStep& cohort = state.cohorts[state.streams[tile.tensor].cohort];
+    const GroupOptions& options = state.plan.options(cohort.group);
     const OpenTile open(state, tile, state.rule().second_moment_pass(options.l2 != 0), scratch);
     ScalarBytes room;
     const void* const scalars = state.scalars(tile.tensor, state.in_double, room);
@@ -103,7 +103,7 @@ void Prelude::probe_second_moment(StepState& state) {
       probe(piece, state.streams[tile.tensor].loops);
     });
     probes_[&tile - tiling_.tiles.data()] =
-        corrected_second_moment(sum, options.beta2, static_cast<double>(state.groups[group].step));
+        corrected_second_moment(sum, options.beta2, static_cast<double>(cohort.made.steps));
   });
   state.facts.second_moment = 0;
   for (double sum : probes_) state.facts.second_moment += sum;
@@ -113,10 +113,9 @@ void Prelude::probe_second_moment(StepState& state) {
 
 void Prelude::decay(StepState& state) {
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {
-    const int index = state.plan.tensors()[i].group;
-    const GroupStep& group = state.groups[index];
+    const CohortStep& cohort = state.cohorts[state.streams[i].cohort];
     for_units(tiling_.tensors[i], [&](std::int64_t row, std::int64_t) {
-      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, state.plan.options(index), group.lr);
+      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, state.plan.options(cohort.group), cohort.lr);
     });
   });
 }

@@ -79,30 +79,26 @@ StepState::StepState(const Plan& p, int thread_count)
       threads(thread_count),
       in_double(p.in_double()),
       tile_length(widens(p) ? tile_widened : tile_in_place),
-      stepped(p.tensors().size(), 0),
-      groups(p.hypers().size()),
       scratch(static_cast<std::size_t>(thread_count)),
       tensors(p.tensors().size(), TensorMap::identity()) {
   facts.clip = 1;
 }
 
 MapStorage StepState::map(std::int32_t tensor, std::int64_t row) const {
-  const GroupStep& group = groups[streams[tensor].group];
-  if (!measured) return group.map;
-  return make_map(group, rows[first_row[tensor] + (by_row ? row : 0)], tensors[tensor].scale);
+  const CohortStep& cohort = cohorts[streams[tensor].cohort];
+  if (!measured) return cohort.map;
+  return make_map(cohort.group, rows[first_row[tensor] + (by_row ? row : 0)], tensors[tensor].scale);
 }
 
-MapStorage StepState::make_map(const GroupStep& group, const RowMap& row, double tensor_scale) const {
+MapStorage StepState::make_map(int group, const RowMap& row, double tensor_scale) const {
   const double clip =
       plan.helpers().clip_value > 0 ? plan.helpers().clip_value : std::numeric_limits<double>::infinity();
   MapStorage storage;
   if (in_double) {
-    storage.in_double = gradient_map<double>(row, tensor_scale, facts,
-                                             plan.options(static_cast<int>(&group - groups.data())), unscale, clip);
+    storage.in_double = gradient_map<double>(row, tensor_scale, facts, plan.options(group), unscale, clip);
   } else {
-    storage.in_float =
-        gradient_map<float>(row, tensor_scale, facts, plan.options(static_cast<int>(&group - groups.data())),
-                            static_cast<float>(unscale), static_cast<float>(clip));
+    storage.in_float = gradient_map<float>(row, tensor_scale, facts, plan.options(group), static_cast<float>(unscale),
+                                           static_cast<float>(clip));
   }
   return storage;
 }
@@ -112,7 +108,7 @@ void StepState::narrow_param(std::int32_t tensor, const void* wide, std::int64_t
   const auto* const values = static_cast<const float*>(wide);
   if (plan.storage().stochastic_rounding) {
     const RoundingDraws draws{plan.storage().rounding_seed,
-                              static_cast<std::uint64_t>(groups[streams[tensor].group].step),
+                              static_cast<std::uint64_t>(cohorts[streams[tensor].cohort].made.steps),
                               static_cast<std::uint64_t>(tensor)};
     kernels.generic().round_bf16(values, static_cast<std::uint16_t*>(stored.data) + begin, begin, count, draws);
   } else {
@@ -122,7 +118,7 @@ void StepState::narrow_param(std::int32_t tensor, const void* wide, std::int64_t
 }
 
 const void* StepState::scalars(std::int32_t tensor, bool as_double, ScalarBytes& room) const {
-  const unsigned char* const shared = groups[streams[tensor].group].scalars[as_double].bytes;
+  const unsigned char* const shared = cohorts[streams[tensor].cohort].scalars[as_double].bytes;
   const auto specialize = rule().specialize[as_double];
   if (specialize == nullptr) return shared;
   const PlanTensor& t = plan.tensors()[tensor];
@@ -130,7 +126,7 @@ const void* StepState::scalars(std::int32_t tensor, bool as_double, ScalarBytes&
   double slots[max_slots] = {};
   load_unit_slots(t, rule(), 0, slots);
   specialize(room.bytes, slots,
-             {t.param.extent, stepped[tensor] == 0, tensors[tensor].adanorm, t.view.dimensions != 0});
+             {t.param.extent, !cohorts[streams[tensor].cohort].counts.stepped, tensors[tensor].adanorm, t.view.dimensions != 0});
   return room.bytes;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cohorts.h"
 #include "core/plan.h"
 #include "core/tiling.h"
 #include "engine/cpu/kernels.h"
@@ -25,15 +26,17 @@ union MapStorage {
   GradientMap<double> in_double;
 };
 
-struct GroupStep {
-  std::int64_t step = 0;
-  std::int64_t input_steps = 0;  // at which the rule's inputs were given
-  double lr = 0;                 // of this step
-  bool swapped = false;          // the alternating slots have changed places in this step
-  bool looks_ahead = false;      // Lookahead blends in this step
-  bool plain = false;            // without measured gradients, its map is a scale
-  ScalarBytes scalars[2];        // of float and of double arithmetic
-  MapStorage map;                // of all its tensors, in a step without measured gradients
+// A cohort, and what its tensors have in common in the step that is being made.
+struct CohortStep : Cohort {
+  double lr = 0;
+  bool swapped = false;      // the alternating slots have changed places
+  bool looks_ahead = false;  // Lookahead blends
+  bool plain = false;        // without measured gradients, its map is a scale
+  ScalarBytes scalars[2];    // of float and of double arithmetic
+  MapStorage map;            // of all its tensors, in a step without measured gradients
+  StepCounts made;           // with this step
+
+  explicit CohortStep(const Cohort& cohort) : Cohort(cohort), made(cohort.counts) {}
 };
 
 struct StepState {
@@ -43,8 +46,7 @@ struct StepState {
   bool in_double;
   std::int64_t tile_length;  // elements
   std::vector<TensorStreams> streams;
-  std::vector<char> stepped;  // by tensor: it has received a gradient before
-  std::vector<GroupStep> groups;
+  std::vector<CohortStep> cohorts;
   std::vector<Scratch> scratch;  // by thread
 
   // What the helpers made of this step's gradients.
@@ -65,20 +67,20 @@ struct StepState {
   std::size_t element_size() const { return in_double ? sizeof(double) : sizeof(float); }
 
   // At even steps, a rule's alternating slots.
-  void swap_alternating(int group, Piece& piece) const {
+  void swap_alternating(std::int32_t cohort, Piece& piece) const {
     const AlternatingSlots& slots = rule().alternating;
-    if (groups[group].swapped) std::swap(piece.state[slots.active], piece.state[slots.resting]);
+    if (cohorts[cohort].swapped) std::swap(piece.state[slots.active], piece.state[slots.resting]);
   }
 
   MapStorage map(std::int32_t tensor, std::int64_t row) const;
-  MapStorage make_map(const GroupStep& group, const RowMap& row, double tensor_scale) const;
+  MapStorage make_map(int group, const RowMap& row, double tensor_scale) const;
   // Scalars of a tensor; in double for the sums' functions. Where the rule adapts them to the tensor, that is done in `room`.
   const void* scalars(std::int32_t tensor, bool as_double, ScalarBytes& room) const;
 
-  // The shortest loops that step a tensor, whose map is that of its group unless gradients were measured.
+  // The shortest loops that step a tensor, whose map is that of its cohort unless gradients were measured.
   Loops loops(std::int32_t tensor) const {
     const TensorStreams& of = streams[tensor];
-    const bool plain = of.loops == Loops::lean && !measured && groups[of.group].plain;
+    const bool plain = of.loops == Loops::lean && !measured && cohorts[of.cohort].plain;
     return plain ? Loops::plain : of.loops;
   }
 

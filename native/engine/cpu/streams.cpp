@@ -11,7 +11,7 @@ void*& stream_of(Piece& piece, int index) {
 }
 
 TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
-  group = tensor.group;
+  cohort = 0;
   const ElementBuffer working = tensor.working_param();
   param = {working.data, working.dtype};
   if (tensor.param.dtype == DType::f16 || tensor.param.dtype == DType::bf16)
@@ -76,7 +76,7 @@ OpenTile::OpenTile(const StepState& state, const Tile& tile, const Pass& pass, S
     whole_.state[i] =
         open(tensor_.state[i], 2 + i, is_state ? pass.reads_slot(i) : pass.reads_inputs, is_state && pass.writes_state);
   }
-  state.swap_alternating(tensor_.group, whole_);
+  state.swap_alternating(tensor_.cohort, whole_);
 }
 
 char* OpenTile::address(const Stream& stream) const {

@@ -19,21 +19,12 @@ __device__ inline bool is_skipped(const StepTables& step) {
   return (step.found_inf != nullptr && *step.found_inf != 0) || (step.measured && step.state->skip != 0);
 }
 
+__device__ inline const CohortEntry& cohort_of(const StepTables& step, const TensorEntry& tensor) {
+  return step.cohorts[tensor.cohort];
+}
+
 // Of the step that is being made.
-__device__ inline double step_number(const GroupEntry& group) { return static_cast<double>(group.step + 1); }
-
-// The step in which a tensor first takes part stays its first one while its tiles are marked one by one.
-__device__ inline bool is_first_step(const StepTables& step, std::int32_t tensor, const GroupEntry& group) {
-  const std::int64_t first = step.first_step[tensor];
-  return first == never_stepped || first == group.step + 1;
-}
-
-// By all threads of a tile. rank: of this one among them.
-__device__ inline void mark_first_step(const StepTables& step, const Tile& tile, int rank) {
-  if (step.initialize || tile.begin != 0 || rank != 0) return;
-  std::int64_t& first = step.first_step[tile.tensor];
-  if (first == never_stepped) first = step.groups[step.tensors[tile.tensor].group].step + 1;
-}
+__device__ inline double step_number(const CohortEntry& cohort) { return static_cast<double>(cohort.counts.steps + 1); }
 
 __device__ inline double unscale_of(const float* grad_scale) {
   return grad_scale != nullptr ? 1 / static_cast<double>(*grad_scale) : 1;
@@ -45,16 +36,16 @@ __device__ inline T clip_of(const HelperSettings& settings) {
 }
 
 template <class Rule>
-__device__ inline HypersOf<Rule> hypers_of(const GroupEntry& group) {
+__device__ inline HypersOf<Rule> hypers_of(const GroupSettings& group) {
   HypersOf<Rule> h{};
 #pragma unroll
-  for (int i = 0; i < HypersOf<Rule>::count; ++i) h.value[i] = group.settings.hypers[i];
+  for (int i = 0; i < HypersOf<Rule>::count; ++i) h.value[i] = group.hypers[i];
   return h;
 }
 
 template <class Rule, class T>
-__device__ const ScalarsOf<Rule, T>& scalars_of(const GroupEntry& group) {
-  return *reinterpret_cast<const ScalarsOf<Rule, T>*>(group.scalars[sizeof(T) == sizeof(double)].bytes);
+__device__ const ScalarsOf<Rule, T>& scalars_of(const CohortEntry& cohort) {
+  return *reinterpret_cast<const ScalarsOf<Rule, T>*>(cohort.scalars[sizeof(T) == sizeof(double)].bytes);
 }
 
 // Slots with one value per row or per tensor, in double; the others are 0.
@@ -78,17 +69,17 @@ __device__ inline void store_unit_slots(const TensorEntry& tensor, std::int64_t 
   }
 }
 
-// The scalars of a group as they are for one of its tensors.
+// The scalars of a cohort as they are for one of its tensors.
 template <class Rule, class T>
 __device__ void specialized_scalars(const StepTables& step, std::int32_t index, ScalarsOf<Rule, T>& scalars) {
   const TensorEntry& tensor = step.tensors[index];
-  const GroupEntry& group = step.groups[tensor.group];
-  scalars = scalars_of<Rule, T>(group);
+  const CohortEntry& cohort = cohort_of(step, tensor);
+  scalars = scalars_of<Rule, T>(cohort);
   if constexpr (has_specialize<Rule>) {
     StateOf<Rule, double> slots{};
     load_unit_slots<Rule>(tensor, 0, slots);
     const double adanorm = step.maps != nullptr ? step.maps[index].adanorm : 1;
-    const TensorFacts facts{tensor.extent, is_first_step(step, index, group), adanorm, tensor.has_matrices};
+    const TensorFacts facts{tensor.extent, !cohort.counts.stepped, adanorm, tensor.has_matrices};
     Rule::specialize(scalars, static_cast<const StateOf<Rule, double>&>(slots), facts);
   }
 }
@@ -97,7 +88,7 @@ __device__ void specialized_scalars(const StepTables& step, std::int32_t index, 
 __device__ __attribute__((noinline)) inline RowMap gradient_map_of(const StepTables& step, std::int32_t index,
                                                                    std::int64_t unit) {
   const TensorEntry& tensor = step.tensors[index];
-  const GroupOptions& options = step.groups[tensor.group].settings.options;
+  const GroupOptions& options = step.groups[tensor.group].options;
   RowMap map = RowMap::identity();
   map.scale = options.sign;
   if (step.moments == nullptr) return map;
@@ -112,12 +103,12 @@ __device__ __attribute__((noinline)) inline RowMap gradient_map_of(const StepTab
 // the second moment will be does not know.
 __device__ __attribute__((noinline)) inline double param_scale_of(const StepTables& step, std::int32_t index,
                                                                   std::int64_t unit, bool decays) {
-  const GroupEntry& group = step.groups[step.tensors[index].group];
-  const GroupOptions& options = group.settings.options;
+  const TensorEntry& tensor = step.tensors[index];
+  const GroupOptions& options = step.groups[tensor.group].options;
   if (!options.maps_parameters() || (!decays && options.helpers.stable_weight_decay > 0)) return 1;
   Moments moments{};
   if (step.moments != nullptr) moments.param_sq = step.moments[step.moment_units[index].first_unit + unit].param_sq;
-  return param_stage(moments, step.state->facts, options, group.lr);
+  return param_stage(moments, step.state->facts, options, cohort_of(step, tensor).lr);
 }
 
 // Maps of units [first, first + count) of a tensor. By all threads of its tile; rank: of this one among them.
@@ -150,16 +141,17 @@ struct TileContext {
 
 template <class Rule, class T>
 __device__ void open_tensor(const StepTables& step, std::int32_t index, TileContext<Rule, T>& context) {
-  const GroupEntry& group = step.groups[step.tensors[index].group];
+  const TensorEntry& tensor = step.tensors[index];
+  const GroupSettings& group = step.groups[tensor.group];
   specialized_scalars<Rule, T>(step, index, context.scalars);
   context.map.unscale = T(step.initialize ? 1 : unscale_of(step.grad_scale));
   context.map.clip = clip_of<T>(step.settings);
-  context.map.scale = T(step.initialize ? 1 : group.settings.options.sign);
+  context.map.scale = T(step.initialize ? 1 : group.options.sign);
   context.map.mean = 0;
-  context.map.l2 = T(step.initialize ? 0 : group.settings.options.l2);
+  context.map.l2 = T(step.initialize ? 0 : group.options.l2);
   context.map.param_scale = 1;
-  const int every = group.settings.options.helpers.lookahead_k;
-  context.looks_ahead = !step.initialize && lookahead_due(step_number(group), every);
+  const int every = group.options.helpers.lookahead_k;
+  context.looks_ahead = !step.initialize && lookahead_due(step_number(cohort_of(step, tensor)), every);
 }
 
 // This thread's elements of a tile.

@@ -6,29 +6,34 @@
 namespace optim::cuda {
 namespace {
 
-__global__ void store_group(GroupEntry* group, GroupSettings settings) { group->settings = settings; }
+__global__ void store_group(GroupSettings* group, GroupSettings settings) { *group = settings; }
 
-__global__ void store_input_steps(GroupEntry* group, std::int64_t steps) { group->input_steps = steps; }
-
-__global__ void __launch_bounds__(block_threads) store_step(StepTables tables, int group, std::int64_t step) {
-  if (threadIdx.x == 0) tables.groups[group].step = step;
-  for (int i = static_cast<int>(threadIdx.x); i < tables.tensor_count; i += block_threads) {
-    if (tables.tensors[i].group == group) tables.first_step[i] = step > 0 ? stepped_before : never_stepped;
+// One block. Counts are taken aside first, since the new cohorts lie where the old ones did.
+__global__ void __launch_bounds__(block_threads)
+    store_cohorts(CohortEntry* entries, StepState* state, const Cohort* cohorts, std::int32_t count, StepCounts* room) {
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
+    const Cohort& cohort = cohorts[i];
+    room[i] = cohort.origin < 0 ? cohort.counts : entries[cohort.origin].counts;
   }
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
+    static_cast<Cohort&>(entries[i]) = cohorts[i];
+    entries[i].counts = room[i];
+  }
+  if (threadIdx.x == 0) state->cohort_count = count;
 }
 
 }  // namespace
 
-void set_group(const Device& device, GroupEntry* group, const GroupSettings& settings) {
+void set_group(const Device& device, GroupSettings* group, const GroupSettings& settings) {
   check(launch(device.stream, &store_group, dim3(1), dim3(1), 0, group, settings), "store_group");
 }
 
-void set_input_steps(const Device& device, GroupEntry* group, std::int64_t steps) {
-  check(launch(device.stream, &store_input_steps, dim3(1), dim3(1), 0, group, steps), "store_input_steps");
-}
-
-void set_step(const Device& device, const StepTables& tables, int group, std::int64_t step) {
-  check(launch(device.stream, &store_step, dim3(1), dim3(block_threads), 0, tables, group, step), "store_step");
+void set_cohorts(const Device& device, const StepTables& tables, const Cohort* cohorts, std::int32_t count,
+                 StepCounts* room) {
+  check(launch(device.stream, &store_cohorts, dim3(1), dim3(block_threads), 0, tables.cohorts, tables.state, cohorts,
+               count, room),
+        "store_cohorts");
 }
 
 }  // namespace optim::cuda

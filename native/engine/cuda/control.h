@@ -6,12 +6,11 @@
 
 namespace optim::cuda {
 
-void set_group(const Device& device, GroupEntry* group, const GroupSettings& settings);
+void set_group(const Device& device, GroupSettings* group, const GroupSettings& settings);
 
-// The step counter of a group, and that its tensors have been stepped before, or not.
-void set_step(const Device& device, const StepTables& tables, int group, std::int64_t step);
-
-// How often the inputs of a group's rule have been given.
-void set_input_steps(const Device& device, GroupEntry* group, std::int64_t steps);
+// Makes so many cohorts of those that the tables have; each goes on from the counts of its origin, or has its own. cohorts: on the
+// device; room: for as many counts.
+void set_cohorts(const Device& device, const StepTables& tables, const Cohort* cohorts, std::int32_t count,
+                 StepCounts* room);
 
 }  // namespace optim::cuda

@@ -54,10 +54,12 @@ class DeviceArray {
     if (count_ > 0) check(cudaMemsetAsync(data_, 0, bytes(), stream), "cudaMemsetAsync");
   }
   // Waits for the stream.
-  std::vector<T> download(cudaStream_t stream) const {
-    std::vector<T> result(static_cast<std::size_t>(count_));
-    if (count_ > 0) {
-      check(cudaMemcpyAsync(result.data(), data_, bytes(), cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
+  std::vector<T> download(cudaStream_t stream) const { return download(stream, count_); }
+  std::vector<T> download(cudaStream_t stream, std::int64_t first) const {
+    std::vector<T> result(static_cast<std::size_t>(first));
+    if (first > 0) {
+      check(cudaMemcpyAsync(result.data(), data_, result.size() * sizeof(T), cudaMemcpyDeviceToHost, stream),
+            "cudaMemcpyAsync");
     }
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
     return result;
@@ -87,14 +89,14 @@ class StagedArray {
 
   T* device() const { return device_.data(); }
 
-  // Waits only while an earlier upload is still on its way.
+  // The first elements. Waits only while an earlier upload is still on its way.
   void upload(const std::vector<T>& source, cudaStream_t stream) {
     if (source.empty()) return;
     check(cudaEventSynchronize(uploaded_.event), "cudaEventSynchronize");
     ++queued.uploads;
-    __builtin_memcpy(pinned_.data, source.data(), device_.bytes());
-    check(cudaMemcpyAsync(device_.data(), pinned_.data, device_.bytes(), cudaMemcpyHostToDevice, stream),
-          "cudaMemcpyAsync");
+    const std::size_t bytes = source.size() * sizeof(T);
+    __builtin_memcpy(pinned_.data, source.data(), bytes);
+    check(cudaMemcpyAsync(device_.data(), pinned_.data, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
     check(cudaEventRecord(uploaded_.event, stream), "cudaEventRecord");
   }
 

@@ -50,8 +50,10 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       workspace_(plan.rule().shape == Shape::matrix ? workspace_begin(plan) : std::vector<std::int64_t>{}),
       tensors_(static_cast<std::int64_t>(plan.tensors().size())),
       groups_(static_cast<std::int64_t>(plan.hypers().size())),
+      cohorts_(static_cast<std::int64_t>(plan.tensors().size())),
+      new_cohorts_(cohorts_.count()),
+      counts_aside_(cohorts_.count()),
       state_(1),
-      first_step_(static_cast<std::int64_t>(plan.tensors().size())),
       pass_(plan, sums_of(plan.rule()), factors_size(kernels_.reduction), device,
             [&](const PlanTensor& tensor) {
               if (plan.rule().measure != nullptr) return TilePass::Part::reduced;
@@ -62,7 +64,6 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       prelude_(plan) {
   groups_.clear(device.stream);
   state_.clear(device.stream);
-  first_step_.clear(device.stream);
   if (const Reduction* init = plan.rule().init) {
     init_ = std::make_unique<TilePass>(plan, init, factors_size(kernels_.init), device, [&](const PlanTensor& tensor) {
       return tensor.param.extent.rank >= init->reduced_rank ? TilePass::Part::reduced : TilePass::Part::none;
@@ -70,6 +71,7 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
   }
   if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<Matrix>(plan, device, workspace_.back());
   for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
+  set_counts(std::vector<StepCounts>(plan.tensors().size()));
 }
 
 GroupSettings CudaExecutor::settings_of(int group) const {
@@ -77,7 +79,6 @@ GroupSettings CudaExecutor::settings_of(int group) const {
   const HyperRow& hypers = plan_.hypers()[static_cast<std::size_t>(group)];
   std::copy(hypers.begin(), hypers.end(), settings.hypers);
   settings.options = plan_.options(group);
-  settings.inputs_given = plan_.inputs_given(group);
   if (const Reduction* reduction = plan_.rule().reduction) {
     settings.gather_pass = reduction->gather_pass(hypers.data());
     settings.apply_pass = reduction->apply_pass(hypers.data());
@@ -86,7 +87,9 @@ GroupSettings CudaExecutor::settings_of(int group) const {
 }
 
 void CudaExecutor::prepare() {
-  kernels_.prepare[precision_](device_.stream, groups_.data(), static_cast<std::int32_t>(groups_.count()));
+  if (grouping_.all.empty()) return;
+  kernels_.prepare[precision_](device_.stream, cohorts_.data(), groups_.data(),
+                               static_cast<std::int32_t>(grouping_.all.size()));
 }
 
 void CudaExecutor::hypers_changed(int group) {
@@ -109,6 +112,7 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   entry.slow = stream_of(tensor.slow_params(rule));
   entry.slow_momentum = stream_of(tensor.find(slow_momentum_slot));
   entry.group = tensor.group;
+  entry.cohort = grouping_.of_tensor[index];
   entry.present = tensor.present();
   entry.reduced = plan_.reduces(tensor);
   entry.workspace = matrix_ != nullptr ? workspace_[index] : 0;
@@ -123,16 +127,40 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
   return entry;
 }
 
-void CudaExecutor::rebind() {
-  const DeviceGuard guard(device_.index);
-  const QueuedWork before = queued;
+void CudaExecutor::upload_tensors() {
   std::vector<TensorEntry> entries;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) entries.push_back(entry_of(i));
   tensors_.upload(entries, device_.stream);
-  for (std::size_t i = 0; i < plan_.hypers().size() && !plan_.rule().inputs.empty(); ++i) {
-    set_group(device_, groups_.data() + i, settings_of(static_cast<int>(i)));
+}
+
+// Whether tensors take part as their cohorts do.
+bool CudaExecutor::grouped() const {
+  for (std::size_t i = 0; i < plan_.tensors().size(); ++i) {
+    if (!grouping_.of(i).takes_part_like(plan_.cohort(i))) return false;
   }
-  if (!plan_.rule().inputs.empty()) prepare();
+  return true;
+}
+
+void CudaExecutor::regroup(Cohorts cohorts) {
+  new_cohorts_.upload(cohorts.all, device_.stream);
+  set_cohorts(device_, tables({}), new_cohorts_.device(), static_cast<std::int32_t>(cohorts.all.size()),
+              counts_aside_.data());
+  grouping_ = std::move(cohorts);
+  prepare();
+}
+
+// The device alone knows how many steps were skipped or replayed: cohorts are only ever split, until counts are set.
+void CudaExecutor::rebind() {
+  const DeviceGuard guard(device_.index);
+  const QueuedWork before = queued;
+  if (!grouped()) {
+    regroup(Cohorts(plan_.tensors().size(), [this](std::size_t i) {
+      Cohort cohort = plan_.cohort(i);
+      cohort.origin = grouping_.of_tensor[i];
+      return cohort;
+    }));
+  }
+  upload_tensors();
   if (matrix_ != nullptr) matrix_->program.rebind(plan_, device_.stream);
   rebound_ = sum(rebound_, queued_since(before));
 }
@@ -142,13 +170,12 @@ StepTables CudaExecutor::tables(const StepInputs& inputs) const {
   t.tensors = tensors_.device();
   t.groups = groups_.data();
   t.state = state_.data();
-  t.first_step = first_step_.data();
+  t.cohorts = cohorts_.data();
   t.grad_scale = inputs.grad_scale;
   t.found_inf = inputs.found_inf;
   t.storage = plan_.storage();
   t.settings = plan_.helpers();
   t.tensor_count = static_cast<std::int32_t>(plan_.tensors().size());
-  t.group_count = static_cast<std::int32_t>(plan_.hypers().size());
   t.measured = plan_.needs_moments() || inputs.overflow != nullptr;
   prelude_.describe(t);
   return t;
@@ -241,49 +268,28 @@ void CudaExecutor::initialize_by_rule() {
 void CudaExecutor::init_states() {
   const DeviceGuard guard(device_.index);
   fill(rule_fill_, true);
-  for (std::size_t i = 0; i < plan_.hypers().size(); ++i) {
-    set_step(device_, tables({}), static_cast<int>(i), 0);
-    set_input_steps(device_, groups_.data() + i, 0);
-  }
-  prepare();
+  set_counts(std::vector<StepCounts>(plan_.tensors().size()));
   if (init_ != nullptr) initialize_by_rule();
   fill(helper_fill_, false);
 }
 
-std::int64_t CudaExecutor::step_count(int group) {
+std::vector<StepCounts> CudaExecutor::counts() {
   const DeviceGuard guard(device_.index);
-  return groups_.download(device_.stream)[static_cast<std::size_t>(group)].step;
-}
-
-void CudaExecutor::set_step_count(int group, std::int64_t step) {
-  const DeviceGuard guard(device_.index);
-  set_step(device_, tables({}), group, step);
-  prepare();
-}
-
-std::int64_t CudaExecutor::input_step_count(int group) {
-  const DeviceGuard guard(device_.index);
-  return groups_.download(device_.stream)[static_cast<std::size_t>(group)].input_steps;
-}
-
-void CudaExecutor::set_input_step_count(int group, std::int64_t steps) {
-  const DeviceGuard guard(device_.index);
-  set_input_steps(device_, groups_.data() + group, steps);
-  prepare();
-}
-
-std::vector<std::int32_t> CudaExecutor::stepped() {
-  const DeviceGuard guard(device_.index);
-  std::vector<std::int32_t> result;
-  for (const std::int64_t first : first_step_.download(device_.stream)) result.push_back(first != never_stepped);
+  const auto count = static_cast<std::int64_t>(grouping_.all.size());
+  const std::vector<CohortEntry> cohorts = cohorts_.download(device_.stream, count);
+  std::vector<StepCounts> result;
+  for (const std::int32_t cohort : grouping_.of_tensor) result.push_back(cohorts[cohort].counts);
   return result;
 }
 
-void CudaExecutor::set_stepped(const std::vector<std::int32_t>& stepped) {
+void CudaExecutor::set_counts(const std::vector<StepCounts>& counts) {
   const DeviceGuard guard(device_.index);
-  std::vector<std::int64_t> first;
-  for (const std::int32_t one : stepped) first.push_back(one != 0 ? stepped_before : never_stepped);
-  first_step_.upload(first, device_.stream);
+  regroup(Cohorts(counts.size(), [&](std::size_t i) {
+    Cohort cohort = plan_.cohort(i);
+    cohort.counts = counts[i];
+    return cohort;
+  }));
+  upload_tensors();
 }
 
 GlobalFacts CudaExecutor::global_facts() {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "core/cohorts.h"
 #include "engine/cuda/device.h"
 #include "engine/cuda/fill.h"
 #include "engine/cuda/matrix_program.h"
@@ -21,12 +22,8 @@ class CudaExecutor : public Executor {
   void hypers_changed(int group) override;
   void init_states() override;
   void step(const StepInputs& inputs) override;
-  std::int64_t step_count(int group) override;
-  void set_step_count(int group, std::int64_t step) override;
-  std::int64_t input_step_count(int group) override;
-  void set_input_step_count(int group, std::int64_t steps) override;
-  std::vector<std::int32_t> stepped() override;
-  void set_stepped(const std::vector<std::int32_t>& stepped) override;
+  std::vector<StepCounts> counts() override;
+  void set_counts(const std::vector<StepCounts>& counts) override;
   GlobalFacts global_facts() override;
   std::vector<Moments> row_moments() override;
   RootCounts root_counts() override;
@@ -46,6 +43,9 @@ class CudaExecutor : public Executor {
   TensorEntry entry_of(std::size_t tensor) const;
   StepTables tables(const StepInputs& inputs) const;
   std::size_t factors_size(const CudaReduction& reduction) const { return reduction.factors_size[precision_]; }
+  bool grouped() const;
+  void upload_tensors();
+  void regroup(Cohorts cohorts);
   void prepare();  // the scalars of the next step, after a change of what they follow from
   void start(StartPass pass, PassArguments& arguments) const;
   void update_matrix(PassArguments& arguments);
@@ -58,9 +58,12 @@ class CudaExecutor : public Executor {
   int precision_;
   std::vector<std::int64_t> workspace_;  // where each tensor begins in a matrix rule's arrays
   StagedArray<TensorEntry> tensors_;
-  DeviceArray<GroupEntry> groups_;
+  DeviceArray<GroupSettings> groups_;
+  DeviceArray<CohortEntry> cohorts_;  // room for one a tensor: captured steps find it where it was
+  StagedArray<Cohort> new_cohorts_;
+  DeviceArray<StepCounts> counts_aside_;
   DeviceArray<StepState> state_;
-  DeviceArray<std::int64_t> first_step_;
+  Cohorts grouping_;  // without counts
   TilePass pass_;
   Prelude prelude_;
   std::unique_ptr<TilePass> init_;

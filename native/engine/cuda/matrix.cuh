@@ -15,8 +15,8 @@ __device__ void mark_due(const PassArguments& arguments, bool skips) {
   const int stride = static_cast<int>(gridDim.x * blockDim.x);
 #pragma unroll 1
   for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < step.tensor_count; i += stride) {
-    const GroupEntry& group = step.groups[step.tensors[i].group];
-    arguments.due[i] = Rule::due(hypers_of<Rule>(group), step_number(group), is_first_step(step, i, group));
+    const CohortEntry& cohort = cohort_of(step, step.tensors[i]);
+    arguments.due[i] = Rule::due(hypers_of<Rule>(step.groups[cohort.group]), step_number(cohort), !cohort.counts.stepped);
   }
 }
 

@@ -146,7 +146,7 @@ struct MomentMerging {
   // Of one unit, as its map leaves it.
   __device__ Moments mapped(std::int32_t index, const Moments& moments, const GlobalFacts& facts) const {
     const TensorEntry& tensor = arguments.step.tensors[index];
-    const GroupOptions& options = arguments.step.groups[tensor.group].settings.options;
+    const GroupOptions& options = arguments.step.groups[tensor.group].options;
     return mapped_moments(moments, row_stage(moments, tensor.extent, facts, options));
   }
   __device__ Moments mapped_at_once(std::int32_t tensor, const Moments& moments) const {
@@ -156,7 +156,7 @@ struct MomentMerging {
   }
   __device__ void store_map(std::int32_t index, const Moments& mapped) const {
     const TensorEntry& tensor = arguments.step.tensors[index];
-    const HelperSettings& helpers = arguments.step.groups[tensor.group].settings.options.helpers;
+    const HelperSettings& helpers = arguments.step.groups[tensor.group].options.helpers;
     arguments.step.maps[index] = tensor_stage(mapped, tensor.extent, helpers);
   }
 
@@ -254,7 +254,7 @@ struct MomentMerging {
 #pragma unroll 1
     for (int i = thread; i < step.tensor_count; i += block_threads) {
       const TensorEntry& tensor = step.tensors[i];
-      const GroupOptions& options = step.groups[tensor.group].settings.options;
+      const GroupOptions& options = step.groups[tensor.group].options;
       if (!options.adanorm || !takes_part(step, tensor)) continue;
       const Stream& stream = tensor.unit[arguments.adanorm_slot];
       double average = load_number(stream, 0);

@@ -72,7 +72,7 @@ constexpr int stepping_blocks = sizeof(T) == sizeof(float) && element_slots<Rule
 template <class Rule>
 __device__ __forceinline__ bool is_swapped(const StepTables& step, const TensorEntry& tensor) {
   if constexpr (alternation<Rule>().active < 0) return false;
-  return alternation<Rule>().swapped(step_number(step.groups[tensor.group]));
+  return alternation<Rule>().swapped(step_number(cohort_of(step, tensor)));
 }
 
 // A pass over all streams. (A function, since device code cannot refer to a constant of the host.)
@@ -84,7 +84,7 @@ __device__ __forceinline__ void store_param(const StepTables& step, const Tensor
                                             const T (&p)[chunk]) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (step.storage.stochastic_rounding && tensor.param.dtype == DType::bf16) {
-      const std::int64_t t = step.initialize ? 0 : step.groups[tensor.group].step + 1;
+      const std::int64_t t = step.initialize ? 0 : cohort_of(step, tensor).counts.steps + 1;
       store_rounded(p, tensor.param, at.first, at.count,
                     {step.storage.rounding_seed, static_cast<std::uint64_t>(t),
                      static_cast<std::uint64_t>(&tensor - step.tensors)});
@@ -164,7 +164,7 @@ struct StateChunk {
 template <class Rule, class T>
 __device__ __forceinline__ void look_ahead(const StepTables& step, const TensorEntry& tensor, const Position& at,
                                            T (&p)[chunk], StateChunk<Rule, T>& state) {
-  const HelperSettings& settings = step.groups[tensor.group].settings.options.helpers;
+  const HelperSettings& settings = step.groups[tensor.group].options.helpers;
   constexpr int moment = Traits<Rule>::first_moment;
   const LookaheadBlend<T> blend{T(settings.lookahead_alpha), settings.pullback};
   Raw<T> raw;

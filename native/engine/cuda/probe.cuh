@@ -14,10 +14,10 @@ __device__ __forceinline__ bool is_probe(const PassArguments& arguments) {
 
 // What it loads.
 template <class Rule>
-__device__ __forceinline__ Pass probe_pass(const GroupEntry& group) {
+__device__ __forceinline__ Pass probe_pass(const GroupSettings& group) {
   constexpr int slot = Traits<Rule>::second_moment;
   if constexpr (slot >= 0) {
-    return second_moment_pass(slot, SlotsOf<Rule>::template role<slot>(), group.settings.options.l2 != 0);
+    return second_moment_pass(slot, SlotsOf<Rule>::template role<slot>(), group.options.l2 != 0);
   } else {
     return {};
   }
@@ -51,10 +51,9 @@ struct ProbeMerging {
   }
 };
 
-// group: of the tile's tensor.
 template <class Rule, class T>
 __device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, const Position& at, std::int64_t tile,
-                                            const GroupEntry& group, const PassArguments& arguments) {
+                                            const TensorEntry& tensor, const PassArguments& arguments) {
   constexpr int slot = Traits<Rule>::second_moment;
   ProbeSums sums{};
   if constexpr (slot >= 0) {
@@ -66,7 +65,8 @@ __device__ __forceinline__ void store_probe(const StateChunk<Rule, T>& state, co
   sums.value[1] = at.count;
   sums = merge_block(sums);
   if (threadIdx.x != 0) return;
-  sums.value[0] = corrected_second_moment(sums.value[0], group.settings.options.beta2, step_number(group));
+  const GroupOptions& options = arguments.step.groups[tensor.group].options;
+  sums.value[0] = corrected_second_moment(sums.value[0], options.beta2, step_number(cohort_of(arguments.step, tensor)));
   ProbeMerging{arguments}.values()[tile] = sums;
 }
 

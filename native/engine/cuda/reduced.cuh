@@ -116,7 +116,7 @@ class TileFactors {
 // What apply has to load.
 template <class Rule>
 __device__ __forceinline__ Pass apply_loads(const StepTables& step, const TensorEntry& tensor) {
-  Pass pass = step.groups[tensor.group].settings.apply_pass;
+  Pass pass = step.groups[tensor.group].apply_pass;
   pass.reads_param = true;
   pass.reads_state = pass.reads_state || step.settings.pullback != Pullback::none;
   return pass;
@@ -173,8 +173,8 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, std:
   const TensorEntry& tensor = step.tensors[tile.tensor];
   const Position at(tile);
   const bool probes = is_probe<Rule>(arguments);
-  const GroupEntry& group = step.groups[tensor.group];
-  const Pass pass = probes ? probe_pass<Rule>(group) : group.settings.gather_pass;
+  const GroupSettings& group = step.groups[tensor.group];
+  const Pass pass = probes ? probe_pass<Rule>(group) : group.gather_pass;
   opener.open_maps(tile);
   Raw<T> raw_p, raw_g;
   StateChunk<Rule, T> state(is_swapped<Rule>(step, tensor));
@@ -211,7 +211,7 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, std:
     }
   }
   if (probes) {
-    store_probe<Rule, T>(state, at, i, group, arguments);
+    store_probe<Rule, T>(state, at, i, tensor, arguments);
     return;
   }
   if (pass.writes_state) state.write(tensor, at);
@@ -281,7 +281,6 @@ __global__ void __launch_bounds__(block_threads, blocks_at_least<T>) gather(Pass
     const Tile tile = arguments.tiling.tiles[i];
     const TensorEntry& tensor = step.tensors[tile.tensor];
     const bool part = takes_part(step, tensor), sums = !updates || tensor.reduced;
-    if (part) mark_first_step(step, tile, static_cast<int>(threadIdx.x));
     if (part && sums) gather_tile<Rule, T>(arguments, i, tile, opener, heads);
     if constexpr (updates) {
       if (part && !sums) update_tile<Rule, T>(arguments, i, tile, opener, false);

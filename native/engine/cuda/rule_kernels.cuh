@@ -36,8 +36,8 @@ struct StartElements {
   static void apply(const LaunchOn& on, const PassArguments& arguments) {
     start(on, &cuda::apply<Rule, T, Initializes>, 0, arguments, "apply");
   }
-  static void prepare(cudaStream_t stream, GroupEntry* groups, std::int32_t count) {
-    check(launch(stream, &cuda::prepare<Rule, T>, dim3(1), dim3(block_threads), 0, groups, count), "prepare");
+  static void prepare(cudaStream_t stream, CohortEntry* cohorts, const GroupSettings* groups, std::int32_t count) {
+    check(launch(stream, &cuda::prepare<Rule, T>, dim3(1), dim3(block_threads), 0, cohorts, groups, count), "prepare");
   }
 };
 

@@ -7,7 +7,8 @@
 
 namespace optim::cuda {
 
-struct GroupEntry;
+struct CohortEntry;
+struct GroupSettings;
 struct PassArguments;
 
 // A grid of so many blocks at most, on a stream.
@@ -24,8 +25,8 @@ struct CudaReduction {
 };
 
 struct CudaRule {
-  // The scalars of the next step of so many groups.
-  ByPrecision<void (*)(cudaStream_t, GroupEntry*, std::int32_t)> prepare;
+  // The scalars of the next step of so many cohorts.
+  ByPrecision<void (*)(cudaStream_t, CohortEntry*, const GroupSettings*, std::int32_t)> prepare;
   ByPrecision<StartPass> update;  // null for a reduced rule, whose gather does it too
   ByPrecision<StartPass> direct;  // of a matrix rule
   CudaReduction reduction, init;  // the first also of a matrix rule's measure, which gathers and has no apply

@@ -1,9 +1,10 @@
-// What the CUDA engine keeps in device memory: one entry for each tensor and each parameter group, the state of the
+// What the CUDA engine keeps in device memory: one entry for each tensor, parameter group and cohort, the state of the
 // step, and the tilings. Kernels get the addresses in one block of arguments.
 #pragma once
 
 #include <cstdint>
 
+#include "core/cohorts.h"
 #include "core/dtype.h"
 #include "core/moments.h"
 #include "core/param_storage.h"
@@ -38,7 +39,7 @@ struct TensorEntry {
   Stream element[max_slots];  // slots with one value per element
   Stream unit[max_slots];     // slots with one value per row or per tensor
   std::uint32_t per_row;      // bit i: slot i has one value per row
-  std::int32_t group;
+  std::int32_t group, cohort;
   bool present;            // a step does something to it
   bool reduced;            // by gather and apply, rather than by update
   std::int64_t workspace;  // where the tensor begins in the arrays of a matrix rule
@@ -49,32 +50,27 @@ struct GroupSettings {
   double hypers[max_hypers];
   GroupOptions options;
   Pass gather_pass, apply_pass;  // of a reduced rule
-  bool inputs_given;             // the rule's inputs are bound
 };
 
 struct alignas(16) ScalarBytes {
   unsigned char bytes[max_scalars];
 };
 
-// Whatever follows from the settings and the counters is worked out when one of them changes, for the step that comes
-// next: by the last block of a step (engine/cuda/advance.cuh) or by what sets a value (engine/cuda/control.h).
-struct GroupEntry {
-  GroupSettings settings;
-  std::int64_t step;         // steps made
-  std::int64_t input_steps;  // of those, the ones at which the rule's inputs were given
-  double lr;                 // of the next step
-  ScalarBytes scalars[2];    // of the next step, in the plan's arithmetic and in double
+// A cohort with the counts of its tensors. Whatever follows from them and the settings of the group is worked out when one of
+// them changes, for the step that comes next: by the last block of a step (engine/cuda/advance.cuh) or by what sets a value
+// (engine/cuda/control.h).
+struct CohortEntry : Cohort {
+  double lr;               // of the next step
+  ScalarBytes scalars[2];  // of the next step, in the plan's arithmetic and in double
 };
 
 struct StepState {
   GlobalFacts facts;
   std::int32_t skip;             // by the gradients: this step changes nothing
   std::int32_t skips_program;    // for the program of a matrix rule: for any reason
+  std::int32_t cohort_count;
   unsigned int blocks_finished;  // of the last kernel of a step
 };
-
-// Values of first_step, besides the number of its group's step in which a tensor was first stepped.
-constexpr std::int64_t never_stepped = 0, stepped_before = -1;
 
 struct TilingView {
   const Tile* tiles;
@@ -112,9 +108,9 @@ struct CascadeView {
 
 struct StepTables {
   const TensorEntry* tensors;
-  GroupEntry* groups;
+  const GroupSettings* groups;
+  CohortEntry* cohorts;
   StepState* state;
-  std::int64_t* first_step;         // by tensor
   const Moments* moments;           // by unit of the helpers' tiling; null: none were taken
   const TiledTensor* moment_units;  // where those of a tensor begin
   TensorMap* maps;                  // by tensor; null: identities
@@ -122,7 +118,7 @@ struct StepTables {
   const float* found_inf;           // null: 0
   ParamStorage storage;
   HelperSettings settings;  // of the plan; a group's are in its options
-  std::int32_t tensor_count, group_count;
+  std::int32_t tensor_count;
   bool measured;    // state->skip is of this step
   bool mapped;      // helpers have an affine map for each unit; without, gradients only change sign and scale
   bool by_row;      // units of the maps are rows, else tensors

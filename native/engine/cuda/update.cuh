@@ -88,7 +88,7 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
     }
   }
   if (probes) {
-    store_probe<Rule, T>(state, at, i, step.groups[tensor.group], arguments);
+    store_probe<Rule, T>(state, at, i, tensor, arguments);
     return;
   }
   if (context.looks_ahead) look_ahead<Rule, T>(step, tensor, at, p, state);
@@ -118,7 +118,6 @@ __global__ void __launch_bounds__(block_threads, stepping_blocks<Rule, T>) updat
       if (is_probe<Rule>(arguments)) probes.leave_out(tile);
       continue;
     }
-    mark_first_step(step, tile, rank_in_tile(by_warp));
     update_tile<Rule, T>(arguments, i, tile, opener, by_warp);
     if (is_probe<Rule>(arguments)) probes.add(i);
   }

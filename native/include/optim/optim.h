@@ -8,7 +8,7 @@
  * Errors        Every function that can fail returns OPTIM_OK or another optim_status and leaves its outputs and the
  *               caller's buffers untouched on failure. optim_last_error() then names the thing, the value and what is allowed.
  * Asynchrony    On a CUDA engine work is queued on the engine's stream; only optim_engine_synchronize, optim_buffer_copy,
- *               optim_plan_get_step and functions with a host output wait for the device. On a CPU engine every call is
+ *               optim_plan_get_steps and functions with a host output wait for the device. On a CPU engine every call is
  *               complete on return.
  * Threads       Distinct plans may be used concurrently from distinct threads; one plan or one engine handle must not be
  *               used by two threads at once. Plans of one engine count as distinct plans.
@@ -279,6 +279,8 @@ typedef struct optim_plan_options {
   int32_t master_weights;       /* 1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create) */
   int32_t stochastic_rounding;  /* 1: BF16 parameters are rounded at random (optim_plan_create) */
   uint64_t rounding_seed;       /* of stochastic_rounding; any value */
+  const int32_t* steps_by_group; /* [group_count] 1: the group's tensors share one step count, which advances at every step that
+                                    is not skipped, also for those without a gradient then; NULL = 0 for all */
 } optim_plan_options;
 
 /* Creates a plan. Everything is copied except the buffers.
@@ -295,7 +297,7 @@ typedef struct optim_plan_options {
  * stochastic_rounding (arXiv 1502.02551): what a step makes of a parameter in BF16, computed in F32, is stored as one of its
  * two neighbours in BF16, the nearer the likelier, so that it is kept on average. Parameters in F32 are stored as they are;
  * F16 and F64 are refused. A number that BF16 has is stored as it is, and a finite one never as infinity. The choice is the same on every engine and for any number of threads:
- * with x the bits of the F32 number without its sign, element e of tensor i at step t of its group becomes (x + draw) >> 16,
+ * with x the bits of the F32 number without its sign, element e of tensor i at its step t becomes (x + draw) >> 16,
  * where draw is half e mod 2 (0: the lower) of word (e / 2) mod 4 of Philox4x32-10 with the key rounding_seed and the counter
  * (2^40 i + e / 8, 2^63 + t), e in memory order. States are rounded to nearest. Not together with master_weights. */
 OPTIM_API optim_status optim_plan_create(optim_engine* engine, const optim_plan_options* options, optim_plan** plan);
@@ -321,11 +323,11 @@ OPTIM_API optim_status optim_plan_bind(optim_plan* plan, void* const* params, vo
 
 /* Binds the further inputs of a rule that needs them (the schema's "needs", such as "hessian", an estimate of the Hessian's
  * diagonal), like gradients in dtype and shape and never changed by steps: those of tensor 0, then of tensor 1, ... NULL entries:
- * not given at the steps that follow, which is allowed once a group has had them at one step; a group's tensors have them all or
- * none. */
+ * not given at the steps that follow, which is allowed once a tensor has had them at one step; a group's tensors that have gradients
+ * have them all or none. */
 OPTIM_API optim_status optim_plan_bind_inputs(optim_plan* plan, void* const* inputs);
 
-/* Fills all bound states with their initial values and sets every step counter to 0. A rule with constraints also
+/* Fills all bound states with their initial values and sets every step count to 0. A rule with constraints also
  * projects the parameters here, as its paper asks. Not needed when states are loaded instead. */
 OPTIM_API optim_status optim_plan_init_states(optim_plan* plan);
 
@@ -345,26 +347,24 @@ typedef struct optim_step {
  *
  * Steps may be captured in a CUDA graph, from the engine's stream, once a step with the same pointers and options has been made.
  * What the captured step works on lives in device memory: each replay counts as a step, and sees the buffers, *grad_scale,
- * *found_inf, the step counter and the hyper-parameters as they are then. optim_plan_set_hypers and optim_plan_set_step between
+ * *found_inf, the step counts and the hyper-parameters as they are then. optim_plan_set_hypers and optim_plan_set_steps between
  * replays queue the new values on the engine's stream, behind the replays queued there before and ahead of those queued later (a
  * replay on another stream must be ordered by the caller), and need no new capture. What decides which kernels run is fixed by the
  * capture: a helper, or a hyper-parameter of that kind above, that is switched on later needs a new one. */
 OPTIM_API optim_status optim_plan_step(optim_plan* plan, const optim_step* options);
 
-/* The number of steps a group has made. get waits for the device; set (resuming) tells that all tensors have seen gradients. */
-OPTIM_API optim_status optim_plan_get_step(const optim_plan* plan, int64_t group, int64_t* step);
-OPTIM_API optim_status optim_plan_set_step(optim_plan* plan, int64_t group, int64_t step);
-
-/* The number of a group's steps at which the inputs of optim_plan_bind_inputs were given: part of what a checkpoint must keep. get
- * waits for the device. 0 for a rule without inputs. */
-OPTIM_API optim_status optim_plan_get_input_step(const optim_plan* plan, int64_t group, int64_t* step);
-OPTIM_API optim_status optim_plan_set_input_step(optim_plan* plan, int64_t group, int64_t step);
-
-/* Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin differently with a tensor's first
- * gradient (dampened momentum) a checkpoint must keep it where gradients come late; set it after optim_plan_set_step. get
- * waits for the device. */
-OPTIM_API optim_status optim_plan_get_stepped(const optim_plan* plan, int32_t* stepped);
-OPTIM_API optim_status optim_plan_set_stepped(optim_plan* plan, const int32_t* stepped);
+/* Step counts, one number per tensor of the plan. A tensor's count advances when a step steps it: not without a gradient, and not at
+ * steps that are skipped. What a rule makes of its hyper-parameters and the count (bias correction, warm-up, which steps look ahead)
+ * is therefore the tensor's own. A group with steps_by_group counts its steps for all its tensors together.
+ * input_steps: those of the steps at which the inputs of optim_plan_bind_inputs were given; 0 for a rule without inputs.
+ * stepped: 1 once a step has changed the tensor. Some rules begin differently with a tensor's first gradient (dampened momentum).
+ *
+ * get waits for the device; any output may be NULL. set replaces all counts, when states are loaded: input_steps NULL = 0,
+ * stepped NULL = 1 where steps are above 0. Counts are at most 2^53. All three together are what a checkpoint must keep. */
+OPTIM_API optim_status optim_plan_get_steps(const optim_plan* plan, int64_t* steps, int64_t* input_steps,
+                                            int32_t* stepped);
+OPTIM_API optim_status optim_plan_set_steps(optim_plan* plan, const int64_t* steps, const int64_t* input_steps,
+                                            const int32_t* stepped);
 
 /* Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest stay). Setting one that
  * decides which slots exist is refused. On a CUDA engine the values travel as kernel arguments, queued on the engine's stream,
