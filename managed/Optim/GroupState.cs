@@ -1,4 +1,6 @@
 namespace Optim;
 
-/// <summary>Step counts and hyper-parameters of a group, as a state dictionary holds them.</summary>
-internal sealed record GroupState(long Step, long InputStep, double[] Hypers);
+/// <summary>What a state dictionary says of groups and parameters beside their states.</summary>
+/// <param name="Hypers">Hyper-parameters, by group.</param>
+/// <param name="Counts">Step counts, by parameter.</param>
+internal sealed record GroupState(double[][] Hypers, StepCounts[] Counts);

@@ -191,40 +191,51 @@ public abstract unsafe class Optimizer : IDisposable
         NativeStatus.Check(NativeMethods.PlanStep(_plan, &step));
     }
 
-    /// <summary>The number of steps a group has made. Waits for the device.</summary>
-    public long StepCount(int group = 0)
+    /// <summary>The number of steps a parameter has made. Waits for the device.</summary>
+    /// <param name="parameter">Its index in <see cref="Parameters"/>.</param>
+    public long StepCount(int parameter = 0)
     {
-        CheckGroup(group);
-        long step;
-        NativeStatus.Check(NativeMethods.PlanGetStep(_plan, group, &step));
-        return step;
+        CheckParameter(parameter);
+        return ReadStepCounts()[parameter].Steps;
     }
 
-    /// <summary>Sets the number of steps a group has made; above 0 tells that all its parameters have had
-    /// gradients.</summary>
-    public void SetStepCount(int group, long step)
+    /// <summary>The counts of all parameters, in their order. Waits for the device.</summary>
+    public StepCounts[] ReadStepCounts()
     {
-        CheckGroup(group);
-        ArgumentOutOfRangeException.ThrowIfNegative(step);
-        NativeStatus.Check(NativeMethods.PlanSetStep(_plan, group, step));
+        CheckOpen();
+        var steps = new long[Parameters.Count];
+        var inputSteps = new long[steps.Length];
+        var stepped = new int[steps.Length];
+        fixed (long* made = steps)
+        fixed (long* withInputs = inputSteps)
+        fixed (int* changed = stepped)
+        {
+            NativeStatus.Check(NativeMethods.PlanGetSteps(_plan, made, withInputs, changed));
+        }
+
+        return [.. steps.Select((made, i) => new StepCounts(made, inputSteps[i], stepped[i] != 0))];
     }
 
-    /// <summary>The number of a group's steps at which the further inputs of its parameters were given
-    /// (<see cref="Parameter.Inputs"/>); 0 for a rule that takes none. Waits for the device.</summary>
-    public long InputStepCount(int group = 0)
+    /// <summary>Sets the counts of all parameters, in their order.</summary>
+    /// <exception cref="OptimException">A count is below 0 or above 2^53; nothing has changed.</exception>
+    public void SetStepCounts(IReadOnlyList<StepCounts> counts)
     {
-        CheckGroup(group);
-        long step;
-        NativeStatus.Check(NativeMethods.PlanGetInputStep(_plan, group, &step));
-        return step;
-    }
+        CheckOpen();
+        ArgumentNullException.ThrowIfNull(counts);
+        if (counts.Count != Parameters.Count)
+        {
+            throw new ArgumentException(
+                $"{counts.Count} counts were given; the optimizer has {Parameters.Count} parameters.",
+                nameof(counts)
+            );
+        }
 
-    /// <summary>Sets the number of a group's steps at which further inputs were given.</summary>
-    public void SetInputStepCount(int group, long step)
-    {
-        CheckGroup(group);
-        ArgumentOutOfRangeException.ThrowIfNegative(step);
-        NativeStatus.Check(NativeMethods.PlanSetInputStep(_plan, group, step));
+        fixed (long* made = counts.Select(count => count.Steps).ToArray())
+        fixed (long* withInputs = counts.Select(count => count.InputSteps).ToArray())
+        fixed (int* changed = counts.Select(count => count.Stepped ? 1 : 0).ToArray())
+        {
+            NativeStatus.Check(NativeMethods.PlanSetSteps(_plan, made, withInputs, changed));
+        }
     }
 
     /// <summary>The live states of one parameter by the names of their slots: views of memory of this
@@ -232,8 +243,7 @@ public abstract unsafe class Optimizer : IDisposable
     public IReadOnlyDictionary<string, Tensor> States(int parameter)
     {
         CheckOpen();
-        ArgumentOutOfRangeException.ThrowIfNegative(parameter);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(parameter, Parameters.Count);
+        CheckParameter(parameter);
         return _states.Slots.Where(slot => slot.Parameter == parameter).ToDictionary(slot => slot.Name, _states.View);
     }
 
@@ -271,27 +281,6 @@ public abstract unsafe class Optimizer : IDisposable
     /// <inheritdoc/>
     public override string ToString() => $"{Rule.Title} of {Parameters.Count} parameters on {Engine.Device}";
 
-    /// <summary>By parameter: 1 once a step has changed it. Waits for the device.</summary>
-    internal int[] Stepped()
-    {
-        CheckOpen();
-        var stepped = new int[Parameters.Count];
-        fixed (int* values = stepped)
-        {
-            NativeStatus.Check(NativeMethods.PlanGetStepped(_plan, values));
-        }
-
-        return stepped;
-    }
-
-    internal void SetStepped(int[] stepped)
-    {
-        fixed (int* values = stepped)
-        {
-            NativeStatus.Check(NativeMethods.PlanSetStepped(_plan, values));
-        }
-    }
-
     /// <summary>Brings parameters of other libraries up to date.</summary>
     internal void RefreshSources()
     {
@@ -314,10 +303,9 @@ public abstract unsafe class Optimizer : IDisposable
         }
     }
 
-    private void CheckGroup(int group)
+    private void CheckParameter(int parameter)
     {
-        CheckOpen();
-        ArgumentOutOfRangeException.ThrowIfNegative(group);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(group, Groups.Count);
+        ArgumentOutOfRangeException.ThrowIfNegative(parameter);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(parameter, Parameters.Count);
     }
 }

@@ -30,6 +30,10 @@ public class ParameterGroup
     /// <summary>The parameters of the group.</summary>
     public IReadOnlyList<Parameter> Parameters { get; }
 
+    /// <summary>The parameters share one step count, which advances at every step that is not skipped, also for those without a
+    /// gradient then, as in pytorch_optimizer; false = each counts its own, as in torch.optim and TorchSharp.</summary>
+    public bool StepsByGroup { get; init; }
+
     /// <summary>The rule of the optimizer that has the group.</summary>
     public RuleSchema Rule =>
         _rule ?? throw new InvalidOperationException("The group is not yet part of an optimizer.");

@@ -38,11 +38,13 @@ internal static unsafe class PlanFactory
             .. optimizer.Groups.SelectMany((group, i) => Enumerable.Repeat((long)i, group.Parameters.Count)),
         ];
         double[] hypers = [.. values.SelectMany(row => row)];
+        int[] byGroup = [.. optimizer.Groups.Select(one => one.StepsByGroup ? 1 : 0)];
         var switches = helpers.ToNative();
         fixed (byte* rule = Encoding.UTF8.GetBytes(ruleName + '\0'))
         fixed (NativeTensor* tensor = tensors)
         fixed (long* group = groupOf)
         fixed (double* hyper = hypers)
+        fixed (int* stepsByGroup = byGroup)
         {
             var options = new NativePlanOptions
             {
@@ -59,6 +61,7 @@ internal static unsafe class PlanFactory
                 StateDtype = TypeCode(storage.StateType),
                 MasterWeights = storage.MasterWeights ? 1 : 0,
                 StochasticRounding = storage.StochasticRoundingSeed is null ? 0 : 1,
+                StepsByGroup = stepsByGroup,
                 RoundingSeed = storage.StochasticRoundingSeed ?? 0,
             };
             NativeStatus.Check(NativeMethods.PlanCreate(optimizer.Engine.Handle, &options, out var plan));

@@ -16,33 +16,27 @@ internal static class StateLoader
     /// <returns>What restores it; may fail with nothing changed, or with an optimizer that is half loaded.</returns>
     public static Action Prepare(Optimizer optimizer, ITensorSource source, bool anyHelpers)
     {
-        var (groups, stepped) = StateMetadata.Read(optimizer, source.Metadata, anyHelpers);
+        var state = StateMetadata.Read(optimizer, source.Metadata, anyHelpers);
         CheckTensors(optimizer, source);
         return () =>
         {
-            SetHypers(optimizer, groups);
+            SetHypers(optimizer, state.Hypers);
             optimizer.IsHalfLoaded = true;
             ReadStates(optimizer, source);
-            for (var i = 0; i < groups.Length; i++)
-            {
-                optimizer.SetStepCount(i, groups[i].Step);
-                optimizer.SetInputStepCount(i, groups[i].InputStep);
-            }
-
-            optimizer.SetStepped(stepped);
+            optimizer.SetStepCounts(state.Counts);
             optimizer.IsHalfLoaded = false;
         };
     }
 
-    private static void SetHypers(Optimizer optimizer, GroupState[] groups)
+    private static void SetHypers(Optimizer optimizer, double[][] hypers)
     {
         double[][] before = [.. optimizer.Groups.Select(group => group.Values.ToArray())];
         var changed = 0;
         try
         {
-            for (; changed < groups.Length; changed++)
+            for (; changed < hypers.Length; changed++)
             {
-                optimizer.Groups[changed].SetValues(groups[changed].Hypers);
+                optimizer.Groups[changed].SetValues(hypers[changed]);
             }
         }
         catch

@@ -2,12 +2,13 @@ using System.Text.Json.Nodes;
 
 namespace Optim;
 
-/// <summary>What a state says about the optimizer it is of: the rule and the helpers, per group the step counts and
-/// hyper-parameters, per parameter the name, shape and type.</summary>
+/// <summary>What a state says about the optimizer it is of: the rule and the helpers, per group the
+/// hyper-parameters, per parameter the name, shape, type and step counts.</summary>
 internal static class StateMetadata
 {
     public const string Format = "optim-checkpoint-1";
 
+    private const string Step = "step";
     private const string InputStep = "input_step";
     private const string Stepped = "stepped";
 
@@ -20,12 +21,12 @@ internal static class StateMetadata
         metadata["parameters"] = Parameters(optimizer).ToJsonString();
     }
 
-    /// <summary>Checks that the state is of this rule, with these groups and parameters, and reads the values of the
-    /// groups.</summary>
+    /// <summary>Checks that the state is of this rule, with these groups and parameters, and reads hyper-parameters and
+    /// counts.</summary>
     /// <param name="optimizer">The optimizer that is to be restored.</param>
     /// <param name="metadata">Of the state.</param>
     /// <param name="anyHelpers">Helpers may have other settings.</param>
-    public static (GroupState[] Groups, int[] Stepped) Read(
+    public static GroupState Read(
         Optimizer optimizer,
         IReadOnlyDictionary<string, string> metadata,
         bool anyHelpers
@@ -38,14 +39,14 @@ internal static class StateMetadata
             CheckHelpers(optimizer, JsonFields.ParseObject(metadata, "helpers"));
         }
 
-        var stepped = ReadParameters(optimizer, JsonFields.ParseArray(metadata, "parameters"));
+        var counts = ReadParameters(optimizer, JsonFields.ParseArray(metadata, "parameters"));
         var groups = JsonFields.ParseArray(metadata, "groups");
         if (groups.Count != optimizer.Groups.Count)
         {
             throw new OptimException($"The state has {groups.Count} groups, the optimizer {optimizer.Groups.Count}.");
         }
 
-        return ([.. groups.Select((group, i) => ReadGroup(optimizer, group, i))], stepped);
+        return new GroupState([.. groups.Select((group, i) => ReadGroup(optimizer, group, i))], counts);
     }
 
     /// <summary>Those that are on. What later versions add is off in older files.</summary>
@@ -72,15 +73,7 @@ internal static class StateMetadata
                 hypers[hyper.Name] = JsonFields.Of(group[hyper.Name]);
             }
 
-            var description = new JsonObject { ["step"] = optimizer.StepCount(i) };
-            if (optimizer.Rule.Needs.Count > 0)
-            {
-                description[InputStep] = optimizer.InputStepCount(i);
-            }
-
-            description["parameters"] = group.Parameters.Count;
-            description["hypers"] = hypers;
-            groups.Add((JsonNode)description);
+            groups.Add((JsonNode)new JsonObject { ["parameters"] = group.Parameters.Count, ["hypers"] = hypers });
         }
 
         return groups;
@@ -89,11 +82,17 @@ internal static class StateMetadata
     private static JsonArray Parameters(Optimizer optimizer)
     {
         var parameters = new JsonArray();
-        var stepped = optimizer.Stepped();
-        for (var i = 0; i < stepped.Length; i++)
+        var counts = optimizer.ReadStepCounts();
+        for (var i = 0; i < counts.Length; i++)
         {
             var description = Describe(optimizer, i);
-            description[Stepped] = stepped[i] != 0;
+            description[Step] = counts[i].Steps;
+            if (optimizer.Rule.Needs.Count > 0)
+            {
+                description[InputStep] = counts[i].InputSteps;
+            }
+
+            description[Stepped] = counts[i].Stepped;
             parameters.Add((JsonNode)description);
         }
 
@@ -120,7 +119,7 @@ internal static class StateMetadata
         return description;
     }
 
-    private static int[] ReadParameters(Optimizer optimizer, JsonArray stored)
+    private static StepCounts[] ReadParameters(Optimizer optimizer, JsonArray stored)
     {
         if (stored.Count != optimizer.Parameters.Count)
         {
@@ -129,12 +128,11 @@ internal static class StateMetadata
             );
         }
 
-        var stepped = new int[stored.Count];
-        for (var i = 0; i < stepped.Length; i++)
+        var counts = new StepCounts[stored.Count];
+        for (var i = 0; i < counts.Length; i++)
         {
             var parameter = JsonFields.Object(stored[i], $"parameters[{i}]");
-            stepped[i] = JsonFields.Flag(parameter[Stepped], $"parameters[{i}].{Stepped}") ? 1 : 0;
-            parameter.Remove(Stepped);
+            counts[i] = ReadCounts(optimizer.Rule, parameter, $"parameters[{i}]");
             var own = Describe(optimizer, i);
             if (!JsonNode.DeepEquals(parameter, own))
             {
@@ -144,10 +142,26 @@ internal static class StateMetadata
             }
         }
 
-        return stepped;
+        return counts;
     }
 
-    private static GroupState ReadGroup(Optimizer optimizer, JsonNode? node, int index)
+    /// <summary>Takes the counts out of what describes a parameter.</summary>
+    private static StepCounts ReadCounts(RuleSchema rule, JsonObject parameter, string what)
+    {
+        var counts = new StepCounts(
+            JsonFields.Count(parameter[Step], $"{what}.{Step}"),
+            rule.Needs.Count == 0 ? 0 : JsonFields.Count(parameter[InputStep], $"{what}.{InputStep}"),
+            JsonFields.Flag(parameter[Stepped], $"{what}.{Stepped}")
+        );
+        foreach (var name in new[] { Step, InputStep, Stepped })
+        {
+            parameter.Remove(name);
+        }
+
+        return counts;
+    }
+
+    private static double[] ReadGroup(Optimizer optimizer, JsonNode? node, int index)
     {
         var what = $"groups[{index}]";
         var group = JsonFields.Object(node, what);
@@ -160,11 +174,7 @@ internal static class StateMetadata
             );
         }
 
-        return new GroupState(
-            JsonFields.Count(group["step"], $"{what}.step"),
-            optimizer.Rule.Needs.Count == 0 ? 0 : JsonFields.Count(group[InputStep], $"{what}.{InputStep}"),
-            ReadHypers(optimizer.Rule, JsonFields.Object(group["hypers"], $"{what}.hypers"), what)
-        );
+        return ReadHypers(optimizer.Rule, JsonFields.Object(group["hypers"], $"{what}.hypers"), what);
     }
 
     private static double[] ReadHypers(RuleSchema rule, JsonObject hypers, string what)

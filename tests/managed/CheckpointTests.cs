@@ -69,7 +69,7 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void Groups_have_steps_rates_and_schedules_of_their_own()
+    public void Parameters_have_steps_and_groups_rates_and_schedules_of_their_own()
     {
         using var scratch = new Scratch();
         using var model = new Model();
@@ -77,7 +77,7 @@ public sealed class CheckpointTests
         var (optimizer, scheduler) = Make(0.25);
         using (optimizer)
         {
-            optimizer.SetStepCount(1, 40);
+            optimizer.SetStepCounts([new StepCounts(0), new StepCounts(40), new StepCounts(0)]);
             for (var step = 0; step < 3; step++)
             {
                 scheduler.Next();

@@ -60,7 +60,7 @@ public sealed class DisposalTests
         Assert.Throws<ObjectDisposedException>(optimizer.Step);
         Assert.Throws<ObjectDisposedException>(() => optimizer.Step(default));
         Assert.Throws<ObjectDisposedException>(() => optimizer.StepCount());
-        Assert.Throws<ObjectDisposedException>(() => optimizer.SetStepCount(0, 1));
+        Assert.Throws<ObjectDisposedException>(() => optimizer.SetStepCounts([]));
         Assert.Throws<ObjectDisposedException>(() => optimizer.States(0));
         Assert.Throws<ObjectDisposedException>(() => optimizer.StateDict());
         Assert.Throws<ObjectDisposedException>(() => optimizer.LoadStateDict(state));

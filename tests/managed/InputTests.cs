@@ -14,7 +14,7 @@ public sealed class InputTests
         using var model = new Model();
         using var optimizer = model.Optimizer(rule);
         optimizer.Step();
-        Assert.Equal(1, optimizer.InputStepCount());
+        Assert.Equal(1, optimizer.ReadStepCounts()[0].InputSteps);
 
         using var other = new Model();
         using var otherOptimizer = other.Optimizer(rule);
@@ -42,13 +42,13 @@ public sealed class InputTests
         optimizer.Step();
         optimizer.Step();
         Assert.NotEqual(before, model.Values);
-        Assert.Equal((3, 1), (optimizer.StepCount(), optimizer.InputStepCount()));
+        Assert.Equal((3, 1), (optimizer.StepCount(), optimizer.ReadStepCounts()[0].InputSteps));
 
         model.Parameters[1].Inputs[input] = given[1];
         AssertRefused<OptimException>([rule, input, "params[0]", "group 0"], optimizer.Step);
         SetAll();
         optimizer.Step();
-        Assert.Equal((4, 2), (optimizer.StepCount(), optimizer.InputStepCount()));
+        Assert.Equal((4, 2), (optimizer.StepCount(), optimizer.ReadStepCounts()[0].InputSteps));
 
         void SetAll()
         {
@@ -160,17 +160,17 @@ public sealed class InputTests
         var state = optimizer.StateDict();
         Assert.Equal((3, 1), Restored(state));
 
-        Change(state, group => group["input_step"] = -1);
-        AssertRefused<OptimException>(["groups[0].input_step = -1", ">= 0"], () => Restored(state));
-        Change(state, group => group.Remove("input_step"));
-        AssertRefused<OptimException>(["groups[0].input_step", "missing"], () => Restored(state));
+        Change(state, parameter => parameter["input_step"] = -1);
+        AssertRefused<OptimException>(["parameters[0].input_step = -1", ">= 0"], () => Restored(state));
+        Change(state, parameter => parameter.Remove("input_step"));
+        AssertRefused<OptimException>(["parameters[0].input_step", "missing"], () => Restored(state));
 
         (long Step, long InputStep) Restored(TensorSet saved)
         {
             using var other = new Model();
             using var resumed = other.Optimizer(rule);
             resumed.LoadStateDict(saved);
-            return (resumed.StepCount(), resumed.InputStepCount());
+            return (resumed.StepCount(), resumed.ReadStepCounts()[0].InputSteps);
         }
     }
 
@@ -180,17 +180,15 @@ public sealed class InputTests
         using var model = new Model();
         using var optimizer = model.Optimizer(Catalogue.Rules.First(rule => rule.Needs.Count == 0).Name);
         optimizer.Step();
-        Assert.Equal(0, optimizer.InputStepCount());
-        Assert.DoesNotContain("input_step", optimizer.StateDict().Metadata["groups"], StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>("group", () => optimizer.InputStepCount(1));
-        Assert.Throws<ArgumentOutOfRangeException>("step", () => optimizer.SetInputStepCount(0, -1));
+        Assert.Equal(0, optimizer.ReadStepCounts()[0].InputSteps);
+        Assert.DoesNotContain("input_step", optimizer.StateDict().Metadata["parameters"], StringComparison.Ordinal);
     }
 
     private static void Change(TensorSet state, Action<JsonObject> change)
     {
-        var groups = JsonNode.Parse(state.Metadata["groups"])!;
-        change((JsonObject)groups[0]!);
-        state.Metadata["groups"] = groups.ToJsonString();
+        var parameters = JsonNode.Parse(state.Metadata["parameters"])!;
+        change((JsonObject)parameters[0]!);
+        state.Metadata["parameters"] = parameters.ToJsonString();
     }
 
     private static void AssertRefused<T>(string[] named, Action call)

@@ -288,14 +288,15 @@ public sealed class OptimizerMisuseTests
     {
         using var model = new Model();
         using var optimizer = model.Optimizer("sgd");
-        Assert.Throws<ArgumentOutOfRangeException>("group", () => optimizer.StepCount(1));
-        Assert.Throws<ArgumentOutOfRangeException>("group", () => optimizer.StepCount(-1));
-        Assert.Throws<ArgumentOutOfRangeException>("group", () => optimizer.SetStepCount(1, 0));
-        Assert.Throws<ArgumentOutOfRangeException>("step", () => optimizer.SetStepCount(0, -1));
+        Assert.Throws<ArgumentOutOfRangeException>("parameter", () => optimizer.StepCount(99));
+        Assert.Throws<ArgumentOutOfRangeException>("parameter", () => optimizer.StepCount(-1));
+        Assert.Throws<ArgumentException>("counts", () => optimizer.SetStepCounts([new StepCounts(1)]));
+        Assert.Throws<OptimException>(() => optimizer.SetStepCounts(Enumerable.Repeat(new StepCounts(-1), 3).ToArray()));
         Assert.Throws<ArgumentOutOfRangeException>("parameter", () => optimizer.States(3));
         Assert.Throws<ArgumentOutOfRangeException>("parameter", () => optimizer.States(-1));
-        optimizer.SetStepCount(0, 41);
+        optimizer.SetStepCounts([new StepCounts(41), new StepCounts(0), new StepCounts(0)]);
         optimizer.Step();
+        Assert.Equal(1, optimizer.StepCount(1));
         Assert.Equal(42, optimizer.StepCount());
     }
 

@@ -29,10 +29,10 @@ public sealed class StateMisuseTests
             { "broken text", "no sound JSON" },
             { "groups no array", "no JSON array" },
             { "two groups", "2 groups" },
-            { "negative step", "groups[0].step = -3" },
-            { "fractional step", "groups[0].step = 1.5" },
-            { "step is text", "groups[0].step of the state is \"many\", not a number, \"nan\", \"inf\", \"-inf\"" },
-            { "step is NaN", "groups[0].step = NaN" },
+            { "negative step", "parameters[0].step = -3" },
+            { "fractional step", "parameters[0].step = 1.5" },
+            { "step is text", "parameters[0].step of the state is \"many\", not a number, \"nan\", \"inf\", \"-inf\"" },
+            { "step is NaN", "parameters[0].step = NaN" },
             { "hyper out of range", "beta1 = 7 is not a number in [0, 1)" },
             { "hyper is no number", "groups[0].hypers.beta1" },
             { "hyper is another word", "groups[0].hypers.beta1 of the state is \"NaN\", not a number" },
@@ -170,16 +170,16 @@ public sealed class StateMisuseTests
                 state.Metadata["groups"] = "[{},{}]";
                 break;
             case "negative step":
-                Replace(state, "groups", "\"step\":2", "\"step\":-3");
+                Replace(state, "parameters", "\"step\":2", "\"step\":-3");
                 break;
             case "fractional step":
-                Replace(state, "groups", "\"step\":2", "\"step\":1.5");
+                Replace(state, "parameters", "\"step\":2", "\"step\":1.5");
                 break;
             case "step is text":
-                Replace(state, "groups", "\"step\":2", "\"step\":\"many\"");
+                Replace(state, "parameters", "\"step\":2", "\"step\":\"many\"");
                 break;
             case "step is NaN":
-                Replace(state, "groups", "\"step\":2", "\"step\":\"nan\"");
+                Replace(state, "parameters", "\"step\":2", "\"step\":\"nan\"");
                 break;
             case "hyper out of range":
                 Replace(state, "groups", "\"beta1\":0.9", "\"beta1\":7");

@@ -35,6 +35,35 @@ public sealed class StateTests
         );
     }
 
+    /// <summary>The first step of Adam is lr, whenever it comes.</summary>
+    [Theory]
+    [InlineData(false, 0.1)]
+    [InlineData(true, 0.0511997)] // with the bias correction of step 21, and the moments of step 1
+    public void A_late_gradient_begins_with_a_first_step(bool stepsByGroup, double firstStep)
+    {
+        using var engine = new Engine(Device.Cpu);
+        using var early = Tensor.Allocate(engine, DType.Float32, 2);
+        using var late = Tensor.Allocate(engine, DType.Float32, 2);
+        using var gradient = Tensor.Allocate(engine, DType.Float32, 2);
+        gradient.CopyFrom([1f, 1f]);
+        var unfrozen = new Parameter(late);
+        ParameterGroup group = new([new Parameter(early, gradient), unfrozen]) { StepsByGroup = stepsByGroup };
+        using var optimizer = Optimizer.Create("adam", engine, [group]);
+        group.LearningRate = 0.1;
+        for (var step = 0; step < 20; step++)
+        {
+            optimizer.Step();
+        }
+
+        using var other = Tensor.Allocate(engine, DType.Float32, 2);
+        other.CopyFrom([1f, 1f]);
+        unfrozen.Gradient = other;
+        optimizer.Step();
+        Assert.Equal(-firstStep, late.ToDoubles()[0], 1e-6);
+        Assert.Equal([21L, stepsByGroup ? 21L : 1L], optimizer.ReadStepCounts().Select(counts => counts.Steps));
+        Assert.All(optimizer.ReadStepCounts(), counts => Assert.True(counts.Stepped));
+    }
+
     [Theory]
     [ClassData(typeof(Rules))]
     public void A_state_dictionary_in_memory_does_the_same_with_helpers_on(string rule)

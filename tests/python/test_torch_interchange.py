@@ -113,6 +113,58 @@ def test_a_state_of_pytorch_optimizer_loads():
     assert difference(first, second) == 0
 
 
+def late(index, step):
+    """Which gradients are missing: parameter 1 waits, parameter 2 comes and goes."""
+    return (index == 1 and step < 5) or (index == 2 and step % 3 == 0)
+
+
+def steps_with_gaps(params, optimizers, first, last):
+    for step in range(first, last + 1):
+        for group, optimizer in zip(params, optimizers):
+            torch.manual_seed(step)
+            for index, param in enumerate(group):
+                gradient = torch.randn_like(param)
+                param.grad = None if late(index, step) else gradient
+            optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Adam", {"lr": 0.1}),
+        ("AdamW", {"lr": 0.1, "amsgrad": True, "weight_decay": 0.1}),
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}),
+    ],
+)
+def test_counts_belong_to_parameters_as_in_torch(name, options):
+    """Unfrozen layers and sparse experts step as in torch.optim, across checkpoints in both directions."""
+    torch.manual_seed(0)
+    values = [torch.randn(shape) for shape in [(3,), (4, 2), (5,), (2, 2)]]
+    sets = [[torch.nn.Parameter(value.clone()) for value in values] for _ in range(2)]
+    classes = getattr(torch.optim, name), getattr(optim, name)
+    theirs, ours = optimizers = [make(params, **options) for make, params in zip(classes, sets)]
+    steps_with_gaps(sets, optimizers, 1, 9)
+    assert all(torch.allclose(*pair, rtol=2e-5, atol=2e-6) for pair in zip(*sets))
+    resumed = [make(params, **options) for make, params in zip(classes, sets)]
+    resumed[0].load_state_dict(ours.state_dict())
+    resumed[1].load_state_dict(theirs.state_dict())
+    steps_with_gaps(sets, resumed, 10, 14)
+    assert all(torch.allclose(*pair, rtol=2e-5, atol=2e-6) for pair in zip(*sets))
+
+
+def test_counts_of_a_group_together():
+    """As pytorch_optimizer counts, where a group asks for it: the second parameter begins with the correction of step 4."""
+    params = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]
+    optimizer = optim.Adam([{"params": params, "steps_by_group": True}], lr=0.1)
+    for step in range(4):
+        for param in params[: 1 if step < 3 else 2]:
+            param.grad = torch.ones(2)
+        optimizer.step()
+    by_hand = 0.1 * (0.1 / (1 - 0.9**4)) / (0.001 / (1 - 0.999**4)) ** 0.5
+    assert torch.allclose(params[1], torch.full((2,), -by_hand), rtol=1e-5)
+    assert [float(optimizer.state_dict()["state"][i]["step"]) for i in range(2)] == [4, 4]
+
+
 def test_torch_classes_read_amsgrad_of_ours():
     made = model()
     ours = optim.Adam(made.parameters(), amsgrad=True)

@@ -261,7 +261,17 @@ def test_hutchinson_finds_the_diagonal_of_a_quadratic():
         optimizer.zero_grad(set_to_none=True)
         (a * param**2 / 2).sum().backward(create_graph=True)
         optimizer.step()
-    assert optimizer.state_dict()["param_groups"][0]["input_step"] == 2
+    assert optimizer.state_dict()["state"][0]["input_step"] == 2
+    without.grad = None
+    optimizer.zero_grad(set_to_none=True)
+    ((a * param**2 / 2).sum() + without.square().sum()).backward(create_graph=True)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    late = torch.nn.Parameter(torch.ones(2))
+    optimizer.add_param_group({"params": [late]})
+    ((a * param**2 / 2).sum() + late.square().sum()).backward(create_graph=True)
+    optimizer.step()  # one that estimates nothing but for the new parameter
+    assert optimizer.state_dict()["state"][2]["input_step"] == 1
     assert numpy.isfinite(param.detach().numpy()).all()
 
 

@@ -95,6 +95,7 @@ class PlanOptions(Structure):
         ("master_weights", c_int32),
         ("stochastic_rounding", c_int32),
         ("rounding_seed", c_uint64),
+        ("steps_by_group", c_void_p),
     ]
 
 
@@ -454,49 +455,21 @@ FUNCTIONS = {
             "options": POINTER(Step),
         },
     ),
-    "optim_plan_get_step": (
+    "optim_plan_get_steps": (
         c_int32,
         {
             "plan": c_void_p,
-            "group": c_int64,
-            "step": c_void_p,
-        },
-    ),
-    "optim_plan_set_step": (
-        c_int32,
-        {
-            "plan": c_void_p,
-            "group": c_int64,
-            "step": c_int64,
-        },
-    ),
-    "optim_plan_get_input_step": (
-        c_int32,
-        {
-            "plan": c_void_p,
-            "group": c_int64,
-            "step": c_void_p,
-        },
-    ),
-    "optim_plan_set_input_step": (
-        c_int32,
-        {
-            "plan": c_void_p,
-            "group": c_int64,
-            "step": c_int64,
-        },
-    ),
-    "optim_plan_get_stepped": (
-        c_int32,
-        {
-            "plan": c_void_p,
+            "steps": c_void_p,
+            "input_steps": c_void_p,
             "stepped": c_void_p,
         },
     ),
-    "optim_plan_set_stepped": (
+    "optim_plan_set_steps": (
         c_int32,
         {
             "plan": c_void_p,
+            "steps": c_void_p,
+            "input_steps": c_void_p,
             "stepped": c_void_p,
         },
     ),

@@ -5,6 +5,7 @@ import os
 import threading
 from array import array
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import _abi
 from ._library import check, lib, struct
@@ -89,6 +90,14 @@ class PlanSlot:
     shape: tuple
 
 
+class StepCounts(NamedTuple):
+    """How often a tensor was stepped."""
+
+    steps: int = 0
+    input_steps: int = 0  # of those, the steps at which the rule's further inputs were given
+    stepped: bool = False  # a step has changed it
+
+
 def addresses(values):
     """An array of pointers for the library: its address, and what must stay alive for the call."""
     buffer = array("Q", values)
@@ -112,13 +121,16 @@ def tensor_array(buffers):
 class Plan:
     """A rule bound to the tensors of one device."""
 
-    def __init__(self, engine, rule, rows, buffers=(), groups=(), helpers=None, grad_dtype=-1, state_dtype=-1, **storage):
+    def __init__(
+        self, engine, rule, rows, buffers=(), groups=(), helpers=None, steps_by_group=(), grad_dtype=-1, state_dtype=-1, **storage
+    ):
         self.handle = ctypes.c_void_p()
         self.engine, self.tensors = engine, len(buffers)
         width = len(rows[0])
         self._rows = [tuple(row) for row in rows]
         hypers = array("d", [value for row in rows for value in row])
         group_of = array("q", groups)
+        by_group = array("i", map(int, steps_by_group))
         tensors = tensor_array(buffers)
         switches = struct(_abi.Helpers, **helpers) if helpers else None
         options = struct(
@@ -130,6 +142,7 @@ class Plan:
             tensor_count=len(buffers),
             params=tensors,
             group_of=group_of.buffer_info()[0] if buffers else None,
+            steps_by_group=by_group.buffer_info()[0] if by_group else None,
             helpers=ctypes.pointer(switches) if switches is not None else None,
             grad_dtype=grad_dtype,
             state_dtype=state_dtype,
@@ -183,34 +196,20 @@ class Plan:
             options = struct(_abi.Step, grad_scale=grad_scale, found_inf=found_inf, overflow=overflow)
             check(lib.optim_plan_step(self.handle, options))
 
-    def get_step(self, group):
-        return self._get(lib.optim_plan_get_step, group)
+    def get_counts(self):
+        """The counts of each tensor. Waits for the device."""
+        steps, input_steps, stepped = (array(code, bytes(size * self.tensors)) for code, size in (("q", 8), ("q", 8), ("i", 4)))
+        pointers = (values.buffer_info()[0] for values in (steps, input_steps, stepped))
+        check(lib.optim_plan_get_steps(self.handle, *pointers))
+        return [StepCounts(*counts) for counts in zip(steps, input_steps, map(bool, stepped))]
 
-    def set_step(self, group, step):
-        check(lib.optim_plan_set_step(self.handle, group, step))
-
-    def get_input_step(self, group):
-        return self._get(lib.optim_plan_get_input_step, group)
-
-    def set_input_step(self, group, step):
-        check(lib.optim_plan_set_input_step(self.handle, group, step))
-
-    def get_stepped(self):
-        """Which tensors a step has changed yet."""
-        stepped = array("i", bytes(4 * self.tensors))
-        check(lib.optim_plan_get_stepped(self.handle, stepped.buffer_info()[0]))
-        return [value != 0 for value in stepped]
-
-    def set_stepped(self, stepped):
-        values = array("i", map(int, stepped))
-        check(lib.optim_plan_set_stepped(self.handle, values.buffer_info()[0]))
+    def set_counts(self, counts):
+        """Sets the counts of all tensors."""
+        values = [array(code, map(int, column)) for code, column in zip("qqi", zip(*counts))]
+        if values:
+            check(lib.optim_plan_set_steps(self.handle, *(column.buffer_info()[0] for column in values)))
 
     def bytes_per_step(self):
         found = ctypes.c_uint64()
         check(lib.optim_plan_bytes_per_step(self.handle, ctypes.byref(found)))
         return found.value
-
-    def _get(self, function, group):
-        step = ctypes.c_int64()
-        check(function(self.handle, group, ctypes.byref(step)))
-        return step.value

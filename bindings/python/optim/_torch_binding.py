@@ -7,7 +7,7 @@ import warnings
 import torch
 
 from . import _buffers
-from ._native import Plan, engine_for
+from ._native import Plan, StepCounts, engine_for
 from ._storage import MASTER
 
 # Unbound methods: with map they make the loops over all tensors of a step twice as fast.
@@ -200,11 +200,17 @@ def partition(param_groups, takes_part):
     return list(parts.values())
 
 
+def _steps_by_group(param_groups):
+    return [bool(group.get("steps_by_group", False)) for group in param_groups]
+
+
 class Binding:
     """All tensors of an optimizer that take part: those that require a gradient, have one, or have a state."""
 
-    def __init__(self, optimizer, steps):
+    def __init__(self, optimizer, counts):
         rows = optimizer._rows()
+        self.steps_by_group = _steps_by_group(optimizer.param_groups)
+        options = {**optimizer._plan_options(), "steps_by_group": self.steps_by_group}
         self.dormant = []
 
         def takes_part(param):
@@ -216,7 +222,7 @@ class Binding:
         self.members = [list(group["params"]) for group in optimizer.param_groups]
         self.buckets, given = [], []
         for members in partition(optimizer.param_groups, takes_part):
-            bucket = Bucket(rows, optimizer.rule, *members, optimizer._plan_options())
+            bucket = Bucket(rows, optimizer.rule, *members, options)
             # What cannot be served is refused before initial states are made, for which parameters may be projected.
             bucket.refresh()
             given.append([optimizer.state.get(param, {}) for param in bucket.params])
@@ -224,10 +230,7 @@ class Binding:
             self.buckets.append(bucket)
         states = [bucket.make_states(old) for bucket, old in zip(self.buckets, given)]
         for bucket, made in zip(self.buckets, states):
-            for group, (step, input_step) in enumerate(steps):
-                bucket.plan.set_step(group, step)
-                bucket.plan.set_input_step(group, input_step)
-            bucket.plan.set_stepped([param in optimizer._stepped for param in bucket.params])
+            bucket.plan.set_counts([counts.get(param, StepCounts()) for param in bucket.params])
             for param, tensors in zip(bucket.params, made):
                 optimizer.state[param] = tensors
 
@@ -236,23 +239,16 @@ class Binding:
         present = [group["params"] for group in param_groups]
         if list(map(len, present)) != list(map(len, self.members)):
             return True
+        if _steps_by_group(param_groups) != self.steps_by_group:
+            return True
         if not all(all(map(operator.is_, *pair)) for pair in zip(present, self.members)):
             return True
         if any(param.grad is not None or param.requires_grad for param in self.dormant):
             return True
         return not all([bucket.refresh() for bucket in self.buckets])
 
-    def stepped(self):
-        """The parameters that a step has changed. Waits for the device."""
+    def counts(self):
+        """The counts of each parameter. Waits for the device."""
         return {
-            param for bucket in self.buckets for param, stepped in zip(bucket.params, bucket.plan.get_stepped()) if stepped
+            param: counts for bucket in self.buckets for param, counts in zip(bucket.params, bucket.plan.get_counts())
         }
-
-    def steps(self):
-        """Of each group the number of its steps, and of those with further inputs. Waits for the device."""
-        found = [(0, 0)] * len(self.members)
-        for bucket in self.buckets:
-            for group in set(bucket.groups):
-                step = (bucket.plan.get_step(group), bucket.plan.get_input_step(group))
-                found[group] = max(found[group], step)
-        return found

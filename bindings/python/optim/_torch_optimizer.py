@@ -7,11 +7,13 @@ import itertools
 import torch
 
 from . import _buffers, _storage
-from ._native import Plan, engine_for
+from ._native import Plan, StepCounts, engine_for
 from ._options import Options, bound
 from ._schema import ALIASES, RULES
 from ._torch_binding import Binding
 from ._hutchinson import hutchinson
+
+_COUNTS = ("step", "input_step", "stepped")  # in state dictionaries
 
 # What the steps of some rules need besides gradients can be estimated where the gradients have a graph.
 _ESTIMATES = {"hessian": hutchinson}
@@ -35,9 +37,9 @@ class Optimizer(torch.optim.Optimizer):
         self.storage = _storage.chosen(storage or {})
         self.extra = extra
         self._binding = None
-        self._steps = []  # of each group, as of the last look at the device
-        self._stepped = set()  # the parameters that a step has changed, likewise
+        self._counts = {}  # of the parameters, as of the last look at the device
         self._probes = 0
+        self._estimated = set()  # the parameters whose Hessian was estimated at some step
         self._check(self.options.completed(defaults))  # before the parameters are looked at
         super().__init__(params, defaults)
 
@@ -72,11 +74,11 @@ class Optimizer(torch.optim.Optimizer):
     def reset(self):
         """Forgets all states and step counts: the next step is a first one. Parameters and options stay."""
         self.state.clear()
-        self._binding, self._steps, self._stepped, self._probes = None, [], set(), 0
+        self._binding, self._counts, self._probes, self._estimated = None, {}, 0, set()
 
     def switch_on(self, **helpers):
         """Sets helper options of an optimizer that has made no step yet."""
-        if any(step for step, _ in self._step_counts()):
+        if any(counts.steps for counts in self._step_counts().values()):
             raise RuntimeError(f"helpers are set before the first step; this {self.rule.class_name} has made some")
         self.reset()
         before = self.helpers
@@ -121,11 +123,10 @@ class Optimizer(torch.optim.Optimizer):
         return self._binding
 
     def _step_counts(self):
-        """Of each group the number of steps, and of those with further inputs. Waits for the device."""
+        """The counts of the parameters that have any. Waits for the device."""
         if self._binding is not None:
-            self._steps, self._stepped = self._binding.steps(), self._binding.stepped()
-        groups = len(self.param_groups)
-        return (self._steps + [(0, 0)] * groups)[:groups]
+            self._counts = {**self._counts, **self._binding.counts()}
+        return self._counts
 
     def bytes_per_step(self):
         """Bytes that a step must read and write with the gradients of now, of all devices together. States are made where no step
@@ -156,33 +157,38 @@ class Optimizer(torch.optim.Optimizer):
         if not any(p.grad is not None and p.grad.requires_grad for p in params):
             return None
         self._probes += 1
-        if (self._probes - 1) % self.extra["update_period"] != 0:
+        waiting = {p for p in params if p.grad is not None} - self._estimated  # a first step needs an estimate
+        if (self._probes - 1) % self.extra["update_period"] != 0 and not waiting:
             return None
+        self._estimated |= waiting
         samples, distribution = self.extra["num_samples"], self.extra["hessian_distribution"]
         return estimate(params, samples, distribution, offset=self._probes * samples)
 
     # ---- states -------------------------------------------------------------------------------------------------------
 
     def state_dict(self):
-        """The state as torch.optim's and pytorch_optimizer's classes keep it: the step count stands both in the groups and with
-        each parameter's states, an option under all its spellings. A group some of whose parameters still wait for their first
-        gradient says so in `stepped`."""
-        steps = self._step_counts()
+        """The state as torch.optim's and pytorch_optimizer's classes keep it: with each parameter's states the number of its steps,
+        in its group the largest of them, an option under all its spellings."""
+        counts = self._step_counts()
         result = super().state_dict()
-        for own, group, (step, input_step) in zip(self.param_groups, result["param_groups"], steps):
-            group["step"] = step
-            if self.rule.needs:
-                group["input_step"] = input_step
+        for own, group in zip(self.param_groups, result["param_groups"]):
+            group["step"] = max((counts.get(param, StepCounts()).steps for param in own["params"]), default=0)
             group.update((foreign, group[name]) for foreign, name in self.options.spellings.items())
-            for index in group["params"]:
-                if index in result["state"]:
-                    result["state"][index] = {**result["state"][index], "step": torch.tensor(float(step))}
-            stepped = [param in self._stepped for param in own["params"]]
-            if stepped != _with_state(group, result["state"]):
-                group["stepped"] = stepped
+            for index, param in zip(group["params"], own["params"]):
+                made = counts.get(param, StepCounts())
+                if index in result["state"] or made.steps:
+                    result["state"][index] = {**result["state"].get(index, {}), **self._saved_counts(made)}
         if self._probes:
             result["probes"] = self._probes
         return result
+
+    def _saved_counts(self, made):
+        saved = {"step": torch.tensor(float(made.steps))}
+        if self.rule.needs:
+            saved["input_step"] = torch.tensor(float(made.input_steps))
+        if made.stepped != (made.steps > 0):
+            saved["stepped"] = made.stepped
+        return saved
 
     def load_state_dict(self, state_dict):
         """Loads a state of this optimizer, or of one of torch.optim or pytorch_optimizer with the same states. Tensors are
@@ -195,23 +201,24 @@ class Optimizer(torch.optim.Optimizer):
             raise ValueError(f"the state has groups of {given} parameters; the optimizer has {sizes}")
         indices = list(itertools.chain.from_iterable(group["params"] for group in groups))
         params = list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
-        kept = ("state", "param_groups", "_binding", "_steps", "_stepped", "_probes")
+        kept = ("state", "param_groups", "_binding", "_counts", "_probes", "_estimated")
         before = {name: getattr(self, name) for name in kept}
         try:
-            self._steps = [_steps_of(i, group, state_dict["state"]) for i, group in enumerate(groups)]
-            stepped = itertools.chain.from_iterable(g.get("stepped", _with_state(g, state_dict["state"])) for g in groups)
-            self._stepped = {param for param, value in zip(params, stepped) if value}
+            described = ({**own, **loaded} for own, loaded in zip(self.param_groups, groups))
+            counts = itertools.chain.from_iterable(_loaded_counts(group, state_dict["state"]) for group in described)
+            self._counts = dict(zip(params, counts))
+            self._estimated = {param for param, made in self._counts.items() if made.input_steps}
             self.state = type(self.state)(dict)
             for index, param in zip(indices, params):
                 states = state_dict["state"].get(index, {})
-                found = {n: copy.deepcopy(v) for n, v in states.items() if n != "step" and v is not None}
+                found = {n: copy.deepcopy(v) for n, v in states.items() if n not in _COUNTS and v is not None}
                 if found:
                     self.state[param] = found
             without_master = [param for param in params if _storage.MASTER not in self.state.get(param, {})]
             self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
             self._binding, self._probes = None, int(state_dict.get("probes", 0))
             with torch.no_grad():
-                self._binding = Binding(self, self._steps)
+                self._binding = Binding(self, self._counts)
         except BaseException:
             self.__dict__.update(before)
             raise
@@ -220,12 +227,12 @@ class Optimizer(torch.optim.Optimizer):
                 self._binding = None  # the parameters may be loaded only after this
 
     def _loaded_group(self, group, loaded):
-        values = {name: value for name, value in loaded.items() if name not in ("params", "step", "input_step", "stepped")}
+        values = {name: value for name, value in loaded.items() if name not in ("params", *_COUNTS)}
         return {**group, **self.options.translate(values), "params": group["params"]}
 
     def __getstate__(self):
-        self._steps = self._step_counts()
-        kept = ("helpers", "storage", "extra", "_steps", "_stepped", "_probes")
+        self._counts = self._step_counts()
+        kept = ("helpers", "storage", "extra", "_counts", "_probes", "_estimated")
         return {**super().__getstate__(), **{name: getattr(self, name) for name in kept}}
 
     def __setstate__(self, state):
@@ -233,29 +240,18 @@ class Optimizer(torch.optim.Optimizer):
         super().__setstate__(state)
 
 
-def _with_state(group, states):
-    """Of each parameter of a group whether there is a state."""
-    return [bool(states.get(index)) for index in group["params"]]
-
-
-def _steps_of(index, group, states):
-    """The step count of a loaded group, and that of steps with further inputs."""
-    if "step" in group:
-        found = int(group["step"]), int(group.get("input_step", group["step"]))
-        if min(found) < 0:
-            raise ValueError(f"the steps of group {index} are {found}; allowed is 0 or more")
-        return found
-    counts = {int(states[i]["step"]) for i in group["params"] if "step" in states.get(i, ())}
-    if len(counts) > 1:
-        raise ValueError(
-            f"the parameters of group {index} have made {', '.join(map(str, sorted(counts)))} steps; a group has one count: "
-            "put parameters with different counts into different groups"
-        )
-    if not counts and "k" in states:  # of pytorch_optimizer's dual averaging, for all groups together
-        counts = {int(states["k"])}
-    # torch's SGD does not count; what has a state has made a step
-    step = counts.pop() if counts else int(any(states.get(i) for i in group["params"]))
-    return step, step
+def _loaded_counts(group, states):
+    """The counts of each parameter of a loaded group. torch.optim counts them with the states of each, pytorch_optimizer in its groups
+    (dual averaging for all groups together, beside the states), and torch's SGD not at all: what has a state has made a step."""
+    shared = group.get("step", states.get("k", 1))
+    by_group = bool(group.get("steps_by_group", False))
+    for index in group["params"]:
+        own = states.get(index, {})
+        steps = int(own.get("step", shared if own or by_group else 0))
+        counts = StepCounts(steps, int(own.get("input_step", steps)), bool(own.get("stepped", bool(own) and steps > 0)))
+        if min(counts) < 0:
+            raise ValueError(f"the steps of state {index} are {counts.steps}, {counts.input_steps}; allowed is 0 or more")
+        yield counts
 
 
 def _make_class(rule):

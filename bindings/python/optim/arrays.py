@@ -11,7 +11,7 @@ import itertools
 
 from . import _abi, _buffers, _storage
 from ._library import check, lib
-from ._native import Plan, engine_for
+from ._native import Plan, StepCounts, engine_for
 from ._options import Options, bound
 from ._schema import RULES
 
@@ -76,6 +76,7 @@ class ArrayOptimizer:
     def _make_plan(self):
         options = {"helpers": self.options.switches(self._helpers), "grad_dtype": self._grad_dtype}
         options |= _storage.members(self._storage)
+        options["steps_by_group"] = [bool(group.get("steps_by_group", False)) for group in self.param_groups]
         rows = [self.options.row(group) for group in self.param_groups]
         self._plan = Plan(self._engine, self.rule.name, rows, self._params, self._groups, **options)
         self._slots = [self._plan.slots(i) for i in range(len(self._params))]
@@ -151,7 +152,7 @@ class ArrayOptimizer:
         wanted = -1 if as_params or not dtypes else dtypes.pop()
         if wanted == self._grad_dtype or (not dtypes and wanted == -1 and not any(buffers)):
             return
-        steps, stepped, before = self._steps(), self._plan.get_stepped(), (self._plan, self._grad_dtype)
+        counts, before = self._plan.get_counts(), (self._plan, self._grad_dtype)
         self._grad_dtype = wanted
         try:
             self._make_plan()
@@ -159,30 +160,19 @@ class ArrayOptimizer:
             self._plan, self._grad_dtype = before
             raise
         self._bind_states()
-        self._set_steps(steps, stepped)
+        self._plan.set_counts(counts)
 
     def bytes_per_step(self):
         """Bytes that a step must read and write with the gradients that were given last."""
         return self._plan.bytes_per_step()
 
-    def _steps(self):
-        return [(self._plan.get_step(g), self._plan.get_input_step(g)) for g in range(len(self.param_groups))]
-
-    def _set_steps(self, steps, stepped):
-        for group, (step, input_step) in enumerate(steps):
-            self._plan.set_step(group, step)
-            self._plan.set_input_step(group, input_step)
-        self._plan.set_stepped(stepped)
-
     def state_dict(self):
         """Everything a resumed run needs: copies of the states, as NumPy arrays where they are on the CPU and NumPy has their dtype,
-        otherwise as bytes; and which parameters have had a gradient."""
-        groups = [
-            {**{name: value for name, value in group.items() if name != "params"}, "step": step, "input_step": input_step}
-            for group, (step, input_step) in zip(self.param_groups, self._steps())
-        ]
+        otherwise as bytes; and the step counts of each parameter (`counts`: steps, steps with further inputs, whether a step has changed
+        it)."""
+        groups = [{name: value for name, value in group.items() if name != "params"} for group in self.param_groups]
         states = [{name: _copy(a) for name, a in made.items()} for made in self.state]
-        return {"param_groups": groups, "state": states, "stepped": self._plan.get_stepped()}
+        return {"param_groups": groups, "state": states, "counts": list(map(tuple, self._plan.get_counts()))}
 
     def load_state_dict(self, state_dict):
         """Loads what `state_dict` of an optimizer with the same parameters has returned. Refused states change nothing. Master
@@ -201,17 +191,16 @@ class ArrayOptimizer:
                 del needed[_storage.MASTER]
             if needed != present:
                 raise ValueError(f"params[{i}] has the states {needed}; the given ones are {present}")
-        steps = [(int(group["step"]), int(group["input_step"])) for group in groups]
-        options = [{n: v for n, v in group.items() if n not in ("step", "input_step")} for group in groups]
-        self._plan.set_rows([self.options.row(group) for group in options])
-        for group, loaded in zip(self.param_groups, options):
+        counts = [StepCounts(*counts) for counts in state_dict["counts"]]
+        self._plan.set_rows([self.options.row(group) for group in groups])
+        for group, loaded in zip(self.param_groups, groups):
             group.update(loaded)
         for i in masters:
             self._widen(self._params[i], self.state[i][_storage.MASTER])
         for made, given in zip(self.state, states):
             for name, array in given.items():
                 _load(made[name], array)
-        self._set_steps(steps, state_dict.get("stepped", [True] * len(self.state)))
+        self._plan.set_counts(counts)
 
     def _widen(self, param, master):
         """Copies a parameter of 16 bits to its master weights."""

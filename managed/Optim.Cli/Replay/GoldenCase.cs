@@ -45,6 +45,10 @@ internal sealed class GoldenCase
     /// <summary>Number of steps; 0 for a case of direct inputs and outputs.</summary>
     public int Steps { get; }
 
+    /// <summary>What recorded it counts the steps of a group, also for parameters without a gradient.</summary>
+    public bool CountsByGroup =>
+        _tensors.Metadata.TryGetValue("source", out string? source) && source.Contains("pytorch_optimizer", StringComparison.Ordinal);
+
     /// <summary>The steps after which parameters are expected.</summary>
     public IReadOnlyList<int> Recorded { get; }
 

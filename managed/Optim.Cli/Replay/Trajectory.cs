@@ -25,8 +25,7 @@ internal static class Trajectory
         using var optimizer = Optimizer.Create(
             name,
             engine,
-            inputs.Parameters,
-            hypers,
+            [new ParameterGroup(inputs.Parameters, hypers) { StepsByGroup = golden.CountsByGroup }],
             GoldenHelpers.Make(helper, golden.Hypers),
             new OptimizerStorage { GradientType = dtype }
         );

@@ -172,9 +172,9 @@ internal static unsafe partial class NativeMethods
     /// in BF16, the nearer the likelier, so that it is kept on average. Parameters in F32 are stored as they are; F16
     /// and F64 are refused. A number that BF16 has is stored as it is, and a finite one never as infinity. The choice
     /// is the same on every engine and for any number of threads: with x the bits of the F32 number without its sign,
-    /// element e of tensor i at step t of its group becomes (x + draw) &gt;&gt; 16, where draw is half e mod 2 (0: the
-    /// lower) of word (e / 2) mod 4 of Philox4x32-10 with the key rounding_seed and the counter (2^40 i + e / 8, 2^63 +
-    /// t), e in memory order. States are rounded to nearest. Not together with master_weights.</summary>
+    /// element e of tensor i at its step t becomes (x + draw) &gt;&gt; 16, where draw is half e mod 2 (0: the lower) of
+    /// word (e / 2) mod 4 of Philox4x32-10 with the key rounding_seed and the counter (2^40 i + e / 8, 2^63 + t), e in
+    /// memory order. States are rounded to nearest. Not together with master_weights.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_create")]
     internal static partial int PlanCreate(EngineHandle engine, NativePlanOptions* options, out PlanHandle plan);
 
@@ -196,12 +196,12 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>Binds the further inputs of a rule that needs them (the schema's "needs", such as "hessian", an
     /// estimate of the Hessian's diagonal), like gradients in dtype and shape and never changed by steps: those of
-    /// tensor 0, then of tensor 1, ... NULL entries: not given at the steps that follow, which is allowed once a group
-    /// has had them at one step; a group's tensors have them all or none.</summary>
+    /// tensor 0, then of tensor 1, ... NULL entries: not given at the steps that follow, which is allowed once a tensor
+    /// has had them at one step; a group's tensors that have gradients have them all or none.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_bind_inputs")]
     internal static partial int PlanBindInputs(PlanHandle plan, void** inputs);
 
-    /// <summary>Fills all bound states with their initial values and sets every step counter to 0. A rule with
+    /// <summary>Fills all bound states with their initial values and sets every step count to 0. A rule with
     /// constraints also projects the parameters here, as its paper asks. Not needed when states are loaded
     /// instead.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_init_states")]
@@ -214,8 +214,8 @@ internal static unsafe partial class NativeMethods
     /// more for a reduced rule; a matrix rule adds its program. What grad_scale, found_inf and overflow point to must
     /// stay as it is until the step is done. Steps may be captured in a CUDA graph, from the engine's stream, once a
     /// step with the same pointers and options has been made. What the captured step works on lives in device memory:
-    /// each replay counts as a step, and sees the buffers, *grad_scale, *found_inf, the step counter and the
-    /// hyper-parameters as they are then. optim_plan_set_hypers and optim_plan_set_step between replays queue the new
+    /// each replay counts as a step, and sees the buffers, *grad_scale, *found_inf, the step counts and the
+    /// hyper-parameters as they are then. optim_plan_set_hypers and optim_plan_set_steps between replays queue the new
     /// values on the engine's stream, behind the replays queued there before and ahead of those queued later (a replay
     /// on another stream must be ordered by the caller), and need no new capture. What decides which kernels run is
     /// fixed by the capture: a helper, or a hyper-parameter of that kind above, that is switched on later needs a new
@@ -223,30 +223,19 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_step")]
     internal static partial int PlanStep(PlanHandle plan, NativeStep* options);
 
-    /// <summary>The number of steps a group has made. get waits for the device; set (resuming) tells that all tensors
-    /// have seen gradients.</summary>
-    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_step")]
-    internal static partial int PlanGetStep(PlanHandle plan, long group, long* step);
+    /// <summary>Step counts, one number per tensor of the plan. A tensor's count advances when a step steps it: not
+    /// without a gradient, and not at steps that are skipped. What a rule makes of its hyper-parameters and the count
+    /// (bias correction, warm-up, which steps look ahead) is therefore the tensor's own. A group with steps_by_group
+    /// counts its steps for all its tensors together. input_steps: those of the steps at which the inputs of
+    /// optim_plan_bind_inputs were given; 0 for a rule without inputs. stepped: 1 once a step has changed the tensor.
+    /// Some rules begin differently with a tensor's first gradient (dampened momentum). get waits for the device; any
+    /// output may be NULL. set replaces all counts, when states are loaded: input_steps NULL = 0, stepped NULL = 1
+    /// where steps are above 0. Counts are at most 2^53. All three together are what a checkpoint must keep.</summary>
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_steps")]
+    internal static partial int PlanGetSteps(PlanHandle plan, long* steps, long* inputSteps, int* stepped);
 
-    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_step")]
-    internal static partial int PlanSetStep(PlanHandle plan, long group, long step);
-
-    /// <summary>The number of a group's steps at which the inputs of optim_plan_bind_inputs were given: part of what a
-    /// checkpoint must keep. get waits for the device. 0 for a rule without inputs.</summary>
-    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_input_step")]
-    internal static partial int PlanGetInputStep(PlanHandle plan, long group, long* step);
-
-    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_input_step")]
-    internal static partial int PlanSetInputStep(PlanHandle plan, long group, long step);
-
-    /// <summary>Which tensors a step has changed yet: one number per tensor of the plan, 0 or 1. To rules that begin
-    /// differently with a tensor's first gradient (dampened momentum) a checkpoint must keep it where gradients come
-    /// late; set it after optim_plan_set_step. get waits for the device.</summary>
-    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_get_stepped")]
-    internal static partial int PlanGetStepped(PlanHandle plan, int* stepped);
-
-    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_stepped")]
-    internal static partial int PlanSetStepped(PlanHandle plan, int* stepped);
+    [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_set_steps")]
+    internal static partial int PlanSetSteps(PlanHandle plan, long* steps, long* inputSteps, int* stepped);
 
     /// <summary>Live hyper-parameters of a group, in schema order; count may be less than the schema has (the rest
     /// stay). Setting one that decides which slots exist is refused. On a CUDA engine the values travel as kernel

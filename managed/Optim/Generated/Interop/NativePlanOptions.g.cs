@@ -47,4 +47,8 @@ internal unsafe struct NativePlanOptions
 
     /// <summary>of stochastic_rounding; any value</summary>
     public ulong RoundingSeed;
+
+    /// <summary>[group_count] 1: the group's tensors share one step count, which advances at every step that is not
+    /// skipped, also for those without a gradient then; NULL = 0 for all</summary>
+    public int* StepsByGroup;
 }
