@@ -20,9 +20,9 @@ struct StepCounts {
 // What the tensors of a cohort have in common.
 struct Cohort {
   std::int32_t group;
-  bool present;       // they have gradients
-  bool by_group;      // steps count without gradients, too
-  bool inputs_given;  // the rule's inputs are bound
+  bool present;              // they have gradients
+  bool by_group;             // steps count without gradients, too
+  bool inputs_given;         // the rule's inputs are bound
   std::int32_t origin = -1;  // the cohort that they come from, where only the device knows their counts
   StepCounts counts{};       // theirs where origin is -1
 

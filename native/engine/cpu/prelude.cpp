@@ -115,7 +115,8 @@ void Prelude::decay(StepState& state) {
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {
     const CohortStep& cohort = state.cohorts[state.streams[i].cohort];
     for_units(tiling_.tensors[i], [&](std::int64_t row, std::int64_t) {
-      state.rows[row].param_scale = param_stage(state.moments[row], state.facts, state.plan.options(cohort.group), cohort.lr);
+      state.rows[row].param_scale =
+          param_stage(state.moments[row], state.facts, state.plan.options(cohort.group), cohort.lr);
     });
   });
 }

@@ -126,7 +126,8 @@ const void* StepState::scalars(std::int32_t tensor, bool as_double, ScalarBytes&
   double slots[max_slots] = {};
   load_unit_slots(t, rule(), 0, slots);
   specialize(room.bytes, slots,
-             {t.param.extent, !cohorts[streams[tensor].cohort].counts.stepped, tensors[tensor].adanorm, t.view.dimensions != 0});
+             {t.param.extent, !cohorts[streams[tensor].cohort].counts.stepped, tensors[tensor].adanorm,
+              t.view.dimensions != 0});
   return room.bytes;
 }
 

@@ -30,9 +30,9 @@ void*& stream_of(Piece& piece, int index);
 // What the step of a small tensor needs comes first, in one line of cache for most rules.
 struct alignas(64) TensorStreams {
   std::int32_t cohort;  // the executor sets it
-  Loops loops;    // lean where all conditional slots are absent
-  bool complete;  // no stream is absent that a loop would touch
-  bool in_place;  // nothing is stored in 16 bits
+  Loops loops;          // lean where all conditional slots are absent
+  bool complete;        // no stream is absent that a loop would touch
+  bool in_place;        // nothing is stored in 16 bits
   // The tensor as kernels take it; null where a stream has to be widened. The executor adds scalars and map of the cohort.
   Piece whole;
   struct Widened {

@@ -9,7 +9,8 @@ namespace optim::cuda {
 
 // Not inlined: what a rule with many hyper-parameters computes needs more registers than the passes have left.
 template <class Rule, class T>
-__device__ __attribute__((noinline)) void store_scalars(CohortEntry& cohort, const GroupSettings& group, double t, const InputFacts& inputs) {
+__device__ __attribute__((noinline)) void store_scalars(CohortEntry& cohort, const GroupSettings& group, double t,
+                                                        const InputFacts& inputs) {
   unsigned char* const bytes = cohort.scalars[sizeof(T) == sizeof(double)].bytes;
   *reinterpret_cast<ScalarsOf<Rule, T>*>(bytes) = prepared<Rule, T>(hypers_of<Rule>(group), t, inputs);
 }
@@ -28,8 +29,8 @@ __device__ void prepare_cohort(CohortEntry& cohort, const GroupSettings& group) 
 
 // After a change of settings or counts. One block.
 template <class Rule, class T>
-__global__ void __launch_bounds__(block_threads) prepare(CohortEntry* cohorts, const GroupSettings* groups,
-                                                         std::int32_t count) {
+__global__ void __launch_bounds__(block_threads)
+    prepare(CohortEntry* cohorts, const GroupSettings* groups, std::int32_t count) {
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads)
     prepare_cohort<Rule, T>(cohorts[i], groups[cohorts[i].group]);

@@ -16,7 +16,8 @@ __device__ void mark_due(const PassArguments& arguments, bool skips) {
 #pragma unroll 1
   for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < step.tensor_count; i += stride) {
     const CohortEntry& cohort = cohort_of(step, step.tensors[i]);
-    arguments.due[i] = Rule::due(hypers_of<Rule>(step.groups[cohort.group]), step_number(cohort), !cohort.counts.stepped);
+    arguments.due[i] =
+        Rule::due(hypers_of<Rule>(step.groups[cohort.group]), step_number(cohort), !cohort.counts.stepped);
   }
 }
 

@@ -66,8 +66,8 @@ struct CohortEntry : Cohort {
 
 struct StepState {
   GlobalFacts facts;
-  std::int32_t skip;             // by the gradients: this step changes nothing
-  std::int32_t skips_program;    // for the program of a matrix rule: for any reason
+  std::int32_t skip;           // by the gradients: this step changes nothing
+  std::int32_t skips_program;  // for the program of a matrix rule: for any reason
   std::int32_t cohort_count;
   unsigned int blocks_finished;  // of the last kernel of a step
 };
