@@ -48,7 +48,7 @@ inline optim_tensor tensor(void* data, std::int32_t dtype, std::initializer_list
   return result;
 }
 
-// An engine; made before the buffers and plans that use it, and gone after them.
+// An engine. Buffers and plans share its handle, which is freed with the last of them, in whatever order they go.
 class Engine {
  public:
   explicit Engine(std::int32_t device_type = OPTIM_CPU, std::int32_t device_index = 0, void* stream = nullptr) {
@@ -58,9 +58,10 @@ class Engine {
     options.stream = stream;
     optim_engine* engine = nullptr;
     check(optim_engine_create(&options, &engine));
-    handle_.reset(engine);
+    handle_.reset(engine, optim_engine_free);
   }
   optim_engine* get() const { return handle_.get(); }
+  const std::shared_ptr<optim_engine>& share() const { return handle_; }
   void synchronize() const { check(optim_engine_synchronize(get())); }
   void copy(void* destination, const void* source, std::uint64_t bytes) const {
     check(optim_buffer_copy(get(), destination, source, bytes));
@@ -72,16 +73,13 @@ class Engine {
   }
 
  private:
-  struct Free {
-    void operator()(optim_engine* engine) const { optim_engine_free(engine); }
-  };
-  std::unique_ptr<optim_engine, Free> handle_;
+  std::shared_ptr<optim_engine> handle_;
 };
 
 // Zero-filled memory of an engine's device.
 class Buffer {
  public:
-  Buffer(const Engine& engine, std::uint64_t bytes) : handle_(nullptr, Free{engine.get()}) {
+  Buffer(const Engine& engine, std::uint64_t bytes) : handle_(nullptr, Free{engine.share()}) {
     void* data = nullptr;
     check(optim_buffer_alloc(engine.get(), bytes, &data));
     handle_.reset(data);
@@ -90,8 +88,8 @@ class Buffer {
 
  private:
   struct Free {
-    optim_engine* engine;
-    void operator()(void* data) const { optim_buffer_free(engine, data); }
+    std::shared_ptr<optim_engine> engine;
+    void operator()(void* data) const { optim_buffer_free(engine.get(), data); }
   };
   std::unique_ptr<void, Free> handle_;
 };
@@ -101,7 +99,8 @@ class Buffer {
 class Plan {
  public:
   Plan(const Engine& engine, const optim_plan_options& options, const std::vector<void*>& params,
-       const std::vector<void*>& grads) {
+       const std::vector<void*>& grads)
+      : handle_(nullptr, Free{engine.share()}) {
     const auto tensors = static_cast<std::size_t>(options.tensor_count);
     if (params.size() != tensors || grads.size() != tensors)
       throw std::invalid_argument("one pointer for each tensor is needed");
@@ -129,6 +128,7 @@ class Plan {
 
  private:
   struct Free {
+    std::shared_ptr<optim_engine> engine;  // outlives the plan
     void operator()(optim_plan* plan) const { optim_plan_free(plan); }
   };
   std::vector<Buffer> states_;
