@@ -90,8 +90,6 @@ int main(int argc, char** argv) {
   options.hypers = &lr;
   options.tensor_count = TENSORS;
   options.params = tensors;
-  options.grad_dtype = -1;
-  options.state_dtype = -1;
   must("optim_plan_create", optim_plan_create(engine, &options, &plan));
 
   /* The library says which states the rule keeps; the program owns them. */

@@ -91,7 +91,6 @@ double train(std::int32_t device) {
   options.params = tensors.data();
   options.group_of = groups.data();
   options.helpers = &helpers;
-  options.grad_dtype = options.state_dtype = -1;
   const optim::Plan plan(engine, options, {at(params, w1), at(params, w2), at(params, b1), at(params, b2)},
                          {at(grads, w1), at(grads, w2), at(grads, b1), at(grads, b2)});
 

@@ -6,7 +6,7 @@ namespace Optim;
 /// <summary>Makes the native plan of an optimizer.</summary>
 internal static unsafe class PlanFactory
 {
-    private const int AsParameter = -1;
+    private const int AsParameter = 0;
 
     public static PlanHandle Create(Optimizer optimizer, OptimizerStorage storage) =>
         Create(

@@ -149,6 +149,7 @@ public sealed unsafe partial class Tensor : IDisposable
             Size = (ulong)sizeof(NativeTensor),
             Data = (void*)Pointer,
             Dtype = (int)DType,
+            Layout = Native.STRIDED,
             Rank = Rank,
         };
         for (var i = 0; i < Rank; i++)

@@ -51,7 +51,7 @@ std::vector<optim_tensor> read_tensors(const optim_tensor* tensors, std::int64_t
   std::uint64_t stride = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const auto* const address = reinterpret_cast<const char*>(tensors) + static_cast<std::uint64_t>(i) * stride;
-    const std::string element = message(name, "[", i, "]");
+    const Name element(name, i);
     result.push_back(read_struct(reinterpret_cast<const optim_tensor*>(address), element));
     if (i == 0) stride = result[0].size;
     if (result.back().size != stride)
@@ -60,8 +60,18 @@ std::vector<optim_tensor> read_tensors(const optim_tensor* tensors, std::int64_t
   return result;
 }
 
-Layout layout_of(const optim_tensor& tensor, const std::string& name) {
-  return checked_layout(name, tensor.dtype, tensor.rank, tensor.shape, tensor.strides);
+Layout layout_of(const optim_tensor& tensor, const Name& name) {
+  if (tensor.layout != OPTIM_ROW_MAJOR && tensor.layout != OPTIM_STRIDED) {
+    invalid(name, ".layout is ", tensor.layout, "; allowed are OPTIM_ROW_MAJOR (0) and OPTIM_STRIDED (1)");
+  }
+  if (tensor.reserved != 0) invalid(name, ".reserved is ", tensor.reserved, "; it must be 0");
+  const bool strided = tensor.layout == OPTIM_STRIDED;
+  for (int i = 0; i < OPTIM_MAX_RANK && !strided; ++i) {
+    if (tensor.strides[i] == 0) continue;
+    invalid(name, ".strides[", i, "] is ", tensor.strides[i],
+            ", and layout OPTIM_ROW_MAJOR (0), of which all are 0; OPTIM_STRIDED (1) takes strides");
+  }
+  return checked_layout(name, tensor.dtype, tensor.rank, tensor.shape, strided ? tensor.strides : nullptr);
 }
 
 HelperSettings read_helpers(const optim_helpers* from) {

@@ -67,7 +67,7 @@ constexpr std::uint64_t first_size<optim_step> = offsetof(optim_step, overflow);
 
 // The size that a struct of the caller says it has. Throws unless a header could have had it.
 template <class T>
-std::uint64_t size_of_struct(const T* from, const std::string& name) {
+std::uint64_t size_of_struct(const T* from, const Name& name) {
   if (from == nullptr) invalid(name, " is NULL");
   std::uint64_t size;
   std::memcpy(&size, from, sizeof size);
@@ -81,7 +81,7 @@ std::uint64_t size_of_struct(const T* from, const std::string& name) {
 
 // A struct from the caller. Members that the caller does not know are 0; those that this library does not know must be.
 template <class T>
-T read_struct(const T* from, const std::string& name) {
+T read_struct(const T* from, const Name& name) {
   const std::uint64_t size = size_of_struct(from, name);
   const auto* const bytes = reinterpret_cast<const unsigned char*>(from);
   for (std::uint64_t i = sizeof(T); i < size; ++i) {
@@ -94,7 +94,7 @@ T read_struct(const T* from, const std::string& name) {
 
 // A struct for the caller: as much of it as the caller knows, and 0 for what this library does not know. The size stays the caller's.
 template <class T>
-void write_struct(T value, T* to, const std::string& name) {
+void write_struct(T value, T* to, const Name& name) {
   const std::uint64_t size = value.size = size_of_struct(to, name);
   std::memset(to, 0, size);
   std::memcpy(to, &value, std::min<std::uint64_t>(size, sizeof value));
@@ -103,7 +103,7 @@ void write_struct(T value, T* to, const std::string& name) {
 // Tensor descriptions of the caller, which may be of a later, larger version: elements are as far apart as their size says.
 std::vector<optim_tensor> read_tensors(const optim_tensor* tensors, std::int64_t count, const char* name,
                                        const char* count_name = "count");
-Layout layout_of(const optim_tensor& tensor, const std::string& name);
+Layout layout_of(const optim_tensor& tensor, const Name& name);
 
 HelperSettings read_helpers(const optim_helpers* helpers);
 

@@ -60,8 +60,8 @@ std::vector<HyperRow> read_hypers(const RuleInfo& rule, const optim_plan_options
 }
 
 DType state_dtype_for(const optim_plan_options& o, DType param) {
-  if (o.state_dtype == -1) return param == DType::f64 ? DType::f64 : DType::f32;
-  return checked_dtype("options.state_dtype", o.state_dtype);
+  if (o.state_dtype == 0) return param == DType::f64 ? DType::f64 : DType::f32;
+  return checked_dtype("options", ".state_dtype", o.state_dtype);
 }
 
 PlanDescription read_description(const optim_plan_options& o) {
@@ -77,12 +77,12 @@ PlanDescription read_description(const optim_plan_options& o) {
   const std::vector<optim_tensor> params =
       read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
   for (std::size_t i = 0; i < params.size(); ++i) {
-    const Layout param = layout_of(params[i], message("options.params[", i, "]"));
+    const Layout param = layout_of(params[i], Name("options.params", static_cast<std::int64_t>(i)));
     const std::int64_t group = o.group_of != nullptr ? o.group_of[i] : 0;
     if (group < 0 || group >= o.group_count) {
       invalid("options.group_of[", i, "] is ", group, "; the plan has ", o.group_count, " groups");
     }
-    const DType grad = o.grad_dtype == -1 ? param.dtype : checked_dtype("options.grad_dtype", o.grad_dtype);
+    const DType grad = o.grad_dtype == 0 ? param.dtype : checked_dtype("options", ".grad_dtype", o.grad_dtype);
     d.tensors.push_back({param, grad, state_dtype_for(o, param.dtype), static_cast<int>(group), params[i].data});
   }
   return d;
@@ -119,7 +119,7 @@ optim_status optim_plan_slot(const optim_plan* plan, int64_t tensor, int64_t ind
     optim_slot out{};
     out.name = from.name.c_str();
     out.bytes = from.layout.bytes();
-    out.dtype = static_cast<std::int32_t>(from.layout.dtype);
+    out.dtype = code_of(from.layout.dtype);
     out.rank = from.layout.rank;
     std::copy(from.layout.shape.begin(), from.layout.shape.end(), out.shape);
     write_struct(out, slot, "slot");

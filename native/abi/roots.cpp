@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t most_rows = 8192;
 
-Layout square(const optim_tensor& tensor, const std::string& what) {
+Layout square(const optim_tensor& tensor, const Name& what) {
   Layout layout = layout_of(tensor, what);
   if (layout.dtype != DType::f32 && layout.dtype != DType::f64) {
     invalid(what, " is ", name_of(layout.dtype), "; allowed are F32 and F64");
@@ -28,7 +28,7 @@ Layout square(const optim_tensor& tensor, const std::string& what) {
 
 struct Interval {
   std::uintptr_t begin, end;
-  std::string what;
+  Name what;
   bool written;
 };
 
@@ -55,7 +55,7 @@ std::vector<RootJob> read_jobs(const Engine& engine, std::int64_t count, const o
   std::vector<RootJob> jobs;
   std::vector<Interval> intervals;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    const std::string source = message("matrices[", i, "]"), target = message("roots[", i, "]");
+    const Name source("matrices", static_cast<std::int64_t>(i)), target("roots", static_cast<std::int64_t>(i));
     const Layout layout = square(sources[i], source), root = square(targets[i], target);
     if (root.dtype != layout.dtype || root.shape != layout.shape) {
       invalid(target, " and ", source, " differ in dtype or shape; they must agree");

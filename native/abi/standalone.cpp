@@ -44,9 +44,10 @@ Standalone::Standalone(optim_engine* engine, int rule, int64_t count, const opti
 }
 
 void Standalone::add(std::size_t i, const optim_tensor& tensor, const optim_tensor& grad, const char* name, bool both) {
-  const std::string what = message(name, "[", i, "]");
+  const auto index = static_cast<std::int64_t>(i);
+  const Name what(name, index);
   const Layout layout = layout_of(tensor, what);
-  const Layout grad_layout = both ? layout_of(grad, message("grads[", i, "]")) : layout;
+  const Layout grad_layout = both ? layout_of(grad, Name("grads", index)) : layout;
   const DType state = layout.dtype == DType::f64 ? DType::f64 : DType::f32;
   description_.tensors.push_back({layout, grad_layout.dtype, state, 0});
   if (both) check_shape(i, grad_layout, "grads");
@@ -70,7 +71,7 @@ void Standalone::set_hyper(const char* name, double value) {
 void Standalone::set_states(const optim_tensor* states, const char* name, bool copies) {
   const std::vector<optim_tensor> tensors = read_tensors(states, static_cast<int64_t>(params_.size()), name);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Layout layout = layout_of(tensors[i], message(name, "[", i, "]"));
+    const Layout layout = layout_of(tensors[i], Name(name, static_cast<std::int64_t>(i)));
     check_shape(i, layout, name);
     const DType param = description_.tensors[i].param.dtype;
     if (copies && layout.dtype != param) {

@@ -35,14 +35,14 @@ std::vector<std::int32_t> read_order(const int64_t* order, int tasks) {
   return result;
 }
 
-void check_precision(const Layout& layout, const std::string& what, const Layout& first) {
+void check_precision(const Layout& layout, const Name& what, const Layout& first) {
   if ((layout.dtype == DType::f64) != (first.dtype == DType::f64)) {
     invalid(what, " is ", name_of(layout.dtype), " and merged[0] ", name_of(first.dtype),
             "; tensors must be all F64 or none");
   }
 }
 
-void check_shape(const Layout& grad, const std::string& what, const Layout& merged, std::size_t tensor) {
+void check_shape(const Layout& grad, const Name& what, const Layout& merged, std::size_t tensor) {
   if (!grad.agrees_with(merged)) {
     invalid(what, " and merged[", tensor, "] differ in shape or strides; they must agree");
   }
@@ -63,14 +63,14 @@ optim_status optim_pcgrad(optim_engine* engine, int64_t task_count, int64_t tens
     const Written targets = read_written(e, merged, tensor_count, "merged", "tensor_count");
     const auto tensors = static_cast<std::size_t>(tensor_count);
     for (std::size_t i = 0; i < tensors; ++i)
-      check_precision(targets.layouts[i], message("merged[", i, "]"), targets.layouts[0]);
+      check_precision(targets.layouts[i], Name("merged", static_cast<std::int64_t>(i)), targets.layouts[0]);
     surgery.in_double = tensors > 0 && targets.layouts[0].dtype == DType::f64;
     surgery.merged = targets.buffers;
     const WrittenRanges written(surgery.merged, "merged");
     const std::vector<optim_tensor> grads = read_tensors(task_grads, task_count * tensor_count, "task_grads");
     for (std::size_t i = 0; i < grads.size(); ++i) {
       const std::size_t tensor = i % tensors;
-      const std::string what = message("task_grads[", i / tensors, "][", tensor, "]");
+      const Name what("task_grads", static_cast<std::int64_t>(i / tensors), static_cast<std::int64_t>(tensor));
       const Layout layout = layout_of(grads[i], what);
       check_shape(layout, what, targets.layouts[tensor], tensor);
       check_precision(layout, what, targets.layouts[0]);

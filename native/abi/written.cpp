@@ -12,7 +12,7 @@ std::uint64_t bytes_of(const TensorBuffer& buffer) {
 
 }  // namespace
 
-TensorBuffer checked_buffer(Engine& engine, const optim_tensor& tensor, const Layout& layout, const std::string& what) {
+TensorBuffer checked_buffer(Engine& engine, const optim_tensor& tensor, const Layout& layout, const Name& what) {
   const TensorBuffer buffer{tensor.data, layout.dtype, layout.extent.count};
   if (buffer.data == nullptr || buffer.count == 0) return buffer;
   if (bytes_of(buffer) > std::numeric_limits<std::uintptr_t>::max() - reinterpret_cast<std::uintptr_t>(buffer.data)) {
@@ -27,7 +27,7 @@ Written read_written(Engine& engine, const optim_tensor* tensors, std::int64_t c
                      const char* count_name) {
   Written written;
   for (const optim_tensor& tensor : read_tensors(tensors, count, name, count_name)) {
-    const std::string what = message(name, "[", written.layouts.size(), "]");
+    const Name what(name, static_cast<std::int64_t>(written.layouts.size()));
     written.layouts.push_back(layout_of(tensor, what));
     if (tensor.data == nullptr && written.layouts.back().extent.count > 0) invalid(what, ".data is NULL");
     written.buffers.push_back(checked_buffer(engine, tensor, written.layouts.back(), what));

@@ -18,7 +18,7 @@ Written read_written(Engine& engine, const optim_tensor* tensors, std::int64_t c
                      const char* count_name);
 
 // A tensor that is read or written. The caller has checked its layout.
-TensorBuffer checked_buffer(Engine& engine, const optim_tensor& tensor, const Layout& layout, const std::string& what);
+TensorBuffer checked_buffer(Engine& engine, const optim_tensor& tensor, const Layout& layout, const Name& what);
 
 class WrittenRanges {
  public:

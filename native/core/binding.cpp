@@ -28,7 +28,7 @@ void Plan::check_pointer(const void* data, const Layout& layout, DType dtype, co
             " bytes reach beyond the end of the address space");
   }
   if (address % size_of(dtype) != 0 || !engine_.owns_address(data))
-    engine_.check_address(what(where), data, size_of(dtype));
+    engine_.check_address(what(where).c_str(), data, size_of(dtype));
 }
 
 std::vector<Plan::Interval> Plan::written_intervals(const std::vector<void*>& params, const std::vector<void*>& grads,

@@ -36,6 +36,25 @@ std::string message(const Part&... part) {
   return text.str();
 }
 
+// What an error calls a thing: "params", or an element of it, "params[3]" or "grads[3][1]". There may be a million of them, so the text is
+// put together only where there is an error.
+class Name {
+ public:
+  Name(const char* text, std::int64_t index = -1, std::int64_t inner = -1)  // NOLINT(google-explicit-constructor)
+      : text_(text), index_(index), inner_(inner) {}
+
+  friend std::ostream& operator<<(std::ostream& out, const Name& name) {
+    out << name.text_;
+    if (name.index_ >= 0) out << '[' << name.index_ << ']';
+    if (name.inner_ >= 0) out << '[' << name.inner_ << ']';
+    return out;
+  }
+
+ private:
+  const char* text_;
+  std::int64_t index_, inner_;
+};
+
 template <class... Part>
 [[noreturn]] void invalid(const Part&... part) {
   throw Error(Status::invalid_argument, message(part...));

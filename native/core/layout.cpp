@@ -18,7 +18,7 @@ Extent extent_of(int rank, const std::int64_t* shape) {
 }
 
 // Dimensions of more than one element, from the innermost outwards, must each step over exactly those inside them.
-void check_strides(const std::string& what, const Layout& layout, const std::int64_t* strides) {
+void check_strides(const Name& what, const Layout& layout, const std::int64_t* strides) {
   std::array<int, max_rank> order{};
   int dims = 0;
   for (int i = 0; i < layout.rank; ++i) {
@@ -53,17 +53,17 @@ std::array<std::int64_t, max_rank> row_major_strides(const Layout& layout) {
 
 }  // namespace
 
-DType checked_dtype(const std::string& what, std::int32_t dtype) {
-  if (dtype < 0 || dtype > static_cast<std::int32_t>(DType::bf16)) {
-    invalid(what, " is ", dtype, "; allowed are 0 (F32), 1 (F64), 2 (F16), 3 (BF16)");
+DType checked_dtype(const Name& what, const char* member, std::int32_t dtype) {
+  if (dtype < code_of(DType::f32) || dtype > code_of(DType::bf16)) {
+    invalid(what, member, " is ", dtype, "; allowed are 1 (F32), 2 (F64), 3 (F16), 4 (BF16)");
   }
-  return static_cast<DType>(dtype);
+  return static_cast<DType>(dtype - code_of(DType::f32));
 }
 
-Layout checked_layout(const std::string& what, std::int32_t dtype, std::int32_t rank, const std::int64_t* shape,
+Layout checked_layout(const Name& what, std::int32_t dtype, std::int32_t rank, const std::int64_t* shape,
                       const std::int64_t* strides) {
   Layout layout;
-  layout.dtype = checked_dtype(what + ".dtype", dtype);
+  layout.dtype = checked_dtype(what, ".dtype", dtype);
   if (rank < 0 || rank > max_rank) invalid(what, ".rank is ", rank, "; allowed are 0 to ", max_rank);
   layout.rank = rank;
   std::int64_t count = 1;
@@ -77,8 +77,7 @@ Layout checked_layout(const std::string& what, std::int32_t dtype, std::int32_t 
   }
   layout.extent = extent_of(rank, layout.shape.data());
   layout.strides = row_major_strides(layout);
-  const bool given = std::any_of(strides, strides + rank, [](std::int64_t stride) { return stride != 0; });
-  if (given && count > 0) {
+  if (strides != nullptr && count > 0) {
     check_strides(what, layout, strides);
     for (int i = 0; i < rank; ++i) {
       if (layout.shape[i] <= 1) continue;

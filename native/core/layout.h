@@ -3,12 +3,13 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 
 #include "core/dtype.h"
 #include "core/extent.h"
 
 namespace optim {
+
+class Name;  // core/error.h
 
 struct Layout {
   DType dtype = DType::f32;
@@ -25,11 +26,11 @@ struct Layout {
   std::uint64_t bytes() const { return static_cast<std::uint64_t>(extent.count) * size_of(dtype); }
 };
 
-// Throws Error (invalid argument) that begins with `what`, such as "params[3]". strides all 0 means row-major.
-Layout checked_layout(const std::string& what, std::int32_t dtype, std::int32_t rank, const std::int64_t* shape,
+// These throw Error (invalid argument) that begins with `what`. strides null: row-major. dtype: as in the ABI.
+Layout checked_layout(const Name& what, std::int32_t dtype, std::int32_t rank, const std::int64_t* shape,
                       const std::int64_t* strides);
 
-DType checked_dtype(const std::string& what, std::int32_t dtype);
+DType checked_dtype(const Name& what, const char* member, std::int32_t dtype);
 
 // A row-major layout whose shape is known to be valid.
 Layout row_major(DType dtype, int rank, const std::int64_t* shape);

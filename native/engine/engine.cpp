@@ -4,7 +4,7 @@
 
 namespace optim {
 
-void Engine::check_address(const std::string& what, const void* data, std::size_t element_size) const {
+void Engine::check_address(const Name& what, const void* data, std::size_t element_size) const {
   if (reinterpret_cast<std::uintptr_t>(data) % element_size != 0) {
     invalid(what, " is misaligned: it is at address ", data, ", which is no multiple of ", element_size);
   }

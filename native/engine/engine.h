@@ -71,7 +71,7 @@ class Engine {
                               std::uint64_t* counts) = 0;
 
   // Throws unless data, which messages call `what`, is aligned for elements of that size and on this device.
-  void check_address(const std::string& what, const void* data, std::size_t element_size) const;
+  void check_address(const Name& what, const void* data, std::size_t element_size) const;
 };
 
 std::unique_ptr<Engine> make_cpu_engine(int threads);

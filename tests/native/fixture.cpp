@@ -112,6 +112,7 @@ optim_tensor tensor_view(const Shape& shape, int32_t dtype, void* data, const Sh
   tensor.dtype = dtype;
   tensor.rank = static_cast<int32_t>(shape.size());
   std::copy(shape.begin(), shape.end(), tensor.shape);
+  tensor.layout = strides.empty() ? OPTIM_ROW_MAJOR : OPTIM_STRIDED;
   std::copy(strides.begin(), strides.end(), tensor.strides);
   return tensor;
 }

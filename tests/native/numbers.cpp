@@ -24,8 +24,8 @@ const Format& format(int32_t dtype) {
                                    {"f64", 8, 53, -1022, std::numeric_limits<double>::max()},
                                    {"f16", 2, 11, -14, 65504.0},
                                    {"bf16", 2, 8, -126, 3.3895313892515355e38}};
-  if (dtype < 0 || dtype > 3) throw std::invalid_argument("no dtype " + std::to_string(dtype));
-  return formats[dtype];
+  if (dtype < OPTIM_F32 || dtype > OPTIM_BF16) throw std::invalid_argument("no dtype " + std::to_string(dtype));
+  return formats[dtype - OPTIM_F32];
 }
 
 uint16_t half_bits(double value) {

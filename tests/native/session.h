@@ -12,7 +12,7 @@ namespace optim_test {
 struct TensorSpec {
   Shape shape;
   Shape strides = {};  // empty = row-major
-  int32_t param = -1;  // dtype; -1 = that of the plan
+  int32_t param = 0;  // dtype; 0 = that of the plan
 };
 
 struct PlanSpec {
@@ -30,7 +30,7 @@ struct PlanSpec {
   uint64_t rounding_seed = 0;
   std::vector<int32_t> steps_by_group = {};  // empty = none
 
-  int32_t param_of(const TensorSpec& tensor) const { return tensor.param >= 0 ? tensor.param : param; }
+  int32_t param_of(const TensorSpec& tensor) const { return tensor.param != 0 ? tensor.param : param; }
 };
 
 PlanSpec all_f64(PlanSpec spec);

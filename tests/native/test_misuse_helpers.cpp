@@ -63,7 +63,17 @@ TEST_P(MisuseHelpers, Views) {
   expect_view_refused(1, [](optim_tensor& t) { t.rank = 9; }, {"[1]", "rank", "9"});
   expect_view_refused(0, [](optim_tensor& t) { t.shape[1] = -3; }, {"[0]", "shape[1]", "-3"});
   expect_view_refused(0, [](optim_tensor& t) { t.shape[0] = t.shape[1] = INT64_MAX; }, {"[0]", "shape"});
-  expect_view_refused(0, [](optim_tensor& t) { t.strides[0] = 1, t.strides[1] = 4; }, {"[0]", "strides"});
+  expect_view_refused(1, [](optim_tensor& t) { t.dtype = 0; }, {"[1]", "dtype", "0"});
+  expect_view_refused(0, [](optim_tensor& t) { t.strides[0] = 3, t.strides[1] = 1; }, {"[0]", "ROW_MAJOR"});
+  const auto strided = [](optim_tensor& t, int64_t outer, int64_t inner) {
+    t.layout = OPTIM_STRIDED;
+    t.strides[0] = outer, t.strides[1] = inner;
+  };
+  expect_view_refused(0, [&](optim_tensor& t) { strided(t, 1, 4); }, {"[0]", "strides"});
+  // Expanded tensors have fewer elements in memory than their shape says.
+  expect_view_refused(0, [&](optim_tensor& t) { strided(t, 0, 1); }, {"[0]", "strides[0]", "0"});
+  expect_view_refused(0, [&](optim_tensor& t) { strided(t, 1, 0); }, {"[0]", "strides"});
+  expect_view_refused(0, [&](optim_tensor& t) { strided(t, 0, 0); }, {"[0]", "strides", "0"});
   expect_view_refused(0, [](optim_tensor& t) { t.size = 8; }, {"size", "8"});
   expect_view_refused(1, [](optim_tensor& t) { t.data = static_cast<char*>(t.data) + 1; }, {"[1]", "align"});
 }
@@ -92,6 +102,7 @@ TEST_P(MisuseHelpers, StridesMustAgree) {
   const std::vector<Shape> shapes{{2, 3, 4, 5}};
   const Shape channels_last{60, 1, 15, 3}, columns_first{60, 20, 1, 4};
   const auto set = [](TensorList& list, const Shape& strides) {
+    list.view(0).layout = OPTIM_STRIDED;
     std::copy(strides.begin(), strides.end(), list.view(0).strides);
   };
   for (const ListFunction& f : list_functions()) {

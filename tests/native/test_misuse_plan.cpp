@@ -21,7 +21,7 @@ class MisusePlan : public PerDevice {
     options_.params = params_.data();
     options_.group_of = groups_.data();
     options_.helpers = &helpers_;
-    options_.grad_dtype = options_.state_dtype = -1;
+    options_.grad_dtype = options_.state_dtype = 0;
   }
 
   optim_status create(const optim_plan_options* options) {
@@ -168,18 +168,18 @@ TEST_P(MisusePlan, GroupIndices) {
 }
 
 TEST_P(MisusePlan, Dtypes) {
-  for (int32_t dtype : {-1, 4, INT32_MAX}) {
+  for (int32_t dtype : {-1, 0, 5, INT32_MAX}) {
     params_[1].dtype = dtype;
     EXPECT_TRUE(refused_with({"params[1]", "dtype", std::to_string(dtype)}));
   }
   params_[1].dtype = OPTIM_F32;
-  for (int32_t dtype : {-2, 4}) {
+  for (int32_t dtype : {-1, 5}) {
     options_.grad_dtype = dtype;
     EXPECT_TRUE(refused_with({"grad_dtype", std::to_string(dtype)}));
-    options_.grad_dtype = -1;
+    options_.grad_dtype = 0;
     options_.state_dtype = dtype;
     EXPECT_TRUE(refused_with({"state_dtype", std::to_string(dtype)}));
-    options_.state_dtype = -1;
+    options_.state_dtype = 0;
   }
 }
 
@@ -187,10 +187,10 @@ TEST_P(MisusePlan, DoubleOnlyWhenAllAreDouble) {
   struct Combination {
     int32_t first, second, grad, state;
   };
-  const Combination refused_ones[] = {{OPTIM_F64, OPTIM_F32, -1, -1},         {OPTIM_F64, OPTIM_F64, OPTIM_F32, -1},
-                                      {OPTIM_F64, OPTIM_F64, -1, OPTIM_F32},  {OPTIM_F32, OPTIM_F32, OPTIM_F64, -1},
-                                      {OPTIM_F32, OPTIM_F32, -1, OPTIM_F64},  {OPTIM_BF16, OPTIM_F64, -1, -1},
-                                      {OPTIM_F64, OPTIM_F64, OPTIM_BF16, -1}, {OPTIM_F16, OPTIM_F16, -1, OPTIM_F64}};
+  const Combination refused_ones[] = {{OPTIM_F64, OPTIM_F32, 0, 0},         {OPTIM_F64, OPTIM_F64, OPTIM_F32, 0},
+                                      {OPTIM_F64, OPTIM_F64, 0, OPTIM_F32},  {OPTIM_F32, OPTIM_F32, OPTIM_F64, 0},
+                                      {OPTIM_F32, OPTIM_F32, 0, OPTIM_F64},  {OPTIM_BF16, OPTIM_F64, 0, 0},
+                                      {OPTIM_F64, OPTIM_F64, OPTIM_BF16, 0}, {OPTIM_F16, OPTIM_F16, 0, OPTIM_F64}};
   for (const Combination& c : refused_ones) {
     params_[0].dtype = c.first;
     params_[1].dtype = c.second;
@@ -199,7 +199,7 @@ TEST_P(MisusePlan, DoubleOnlyWhenAllAreDouble) {
     EXPECT_TRUE(refused_with({"F64"})) << c.first << c.second << c.grad << c.state;
   }
   params_[0].dtype = params_[1].dtype = OPTIM_F64;
-  options_.grad_dtype = options_.state_dtype = -1;
+  options_.grad_dtype = options_.state_dtype = 0;
   expect_accepted();
   params_[0].dtype = OPTIM_F16;
   params_[1].dtype = OPTIM_BF16;
@@ -235,6 +235,8 @@ TEST_P(MisusePlan, Strides) {
                {{4, 3}, {-3, 1}},          // backwards
                {{4, 3}, {3, 0}},           // broadcast
                {{4, 3}, {0, 1}},           // broadcast along dimension 0
+               {{4, 3}, {0, 0}},           // one number, broadcast along all dimensions
+               {{5}, {0}},
                {{2, 3, 4}, {4, 8, 1}},     // dimension 1 outermost
                {{5}, {2}},                 // every second element
                {{2, 2}, {INT64_MAX, 1}}};  // beyond every address
@@ -242,11 +244,23 @@ TEST_P(MisusePlan, Strides) {
     params_[0] = tensor_view(c.shape, OPTIM_F32, nullptr, c.strides);
     EXPECT_TRUE(refused_with({"params[0]", "strides"})) << to_string(c.shape) << " " << to_string(c.strides);
   }
+  params_[0] = tensor_view({4, 3}, OPTIM_F32, nullptr);
+  params_[0].strides[1] = 1;
+  EXPECT_TRUE(refused_with({"params[0]", "strides[1]", "OPTIM_ROW_MAJOR"}));
+  params_[0].layout = 2;
+  EXPECT_TRUE(refused_with({"params[0]", "layout", "2"}));
+  params_[0].layout = OPTIM_ROW_MAJOR;
+  params_[0].strides[1] = 0;
+  params_[0].reserved = 1;
+  EXPECT_TRUE(refused_with({"params[0]", "reserved", "1"}));
   const struct {
     Shape shape, strides;
   } good[] = {{{4, 3}, {3, 1}},
               {{2, 3, 4}, {12, 1, 3}},  // channels-last
               {{1, 3}, {777, 1}},       // the stride of a single row says nothing
+              {{1, 3}, {0, 1}},
+              {{1, 1}, {0, 0}},
+              {{0, 3}, {0, 0}},
               {{4, 1}, {1, 55}},
               {{2, 3, 4, 5}, {60, 1, 15, 3}}};
   for (const auto& c : good) {

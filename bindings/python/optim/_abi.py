@@ -2,13 +2,13 @@
 
 from ctypes import POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_uint64, c_void_p
 
-BF16 = 3
+BF16 = 4
 CPU = 0
 CUDA = 1
 DEVICE_ERROR = 5
-F16 = 2
-F32 = 0
-F64 = 1
+F16 = 3
+F32 = 1
+F64 = 2
 INTERNAL = 6
 INVALID_ARGUMENT = 1
 LOSS_SCALE_AMP = 0
@@ -25,6 +25,8 @@ REDUCTION_SUM = 0
 ROOT_COUNTS = 2
 ROOT_INDEFINITE = 1
 ROOT_SKIPPED = 0
+ROW_MAJOR = 0
+STRIDED = 1
 UNSUPPORTED = 4
 VERSION_MAJOR = 0
 VERSION_MINOR = 1
@@ -48,6 +50,8 @@ class Tensor(Structure):
         ("data", c_void_p),
         ("dtype", c_int32),
         ("rank", c_int32),
+        ("layout", c_int32),
+        ("reserved", c_int32),
         ("shape", c_int64 * 8),
         ("strides", c_int64 * 8),
     ]

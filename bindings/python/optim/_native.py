@@ -111,7 +111,7 @@ def tensor_array(buffers):
     for tensor, buffer in zip(tensors, buffers):
         tensor.size, tensor.data, tensor.dtype = size, buffer.address, buffer.dtype
         rank = len(buffer.shape)
-        tensor.rank = rank
+        tensor.rank, tensor.layout = rank, _abi.STRIDED
         if rank <= _abi.MAX_RANK:  # else the library refuses
             tensor.shape[:rank] = buffer.shape
             tensor.strides[:rank] = buffer.strides
@@ -122,7 +122,7 @@ class Plan:
     """A rule bound to the tensors of one device."""
 
     def __init__(
-        self, engine, rule, rows, buffers=(), groups=(), helpers=None, steps_by_group=(), grad_dtype=-1, state_dtype=-1, **storage
+        self, engine, rule, rows, buffers=(), groups=(), helpers=None, steps_by_group=(), grad_dtype=0, state_dtype=0, **storage
     ):
         self.handle = ctypes.c_void_p()
         self.engine, self.tensors = engine, len(buffers)

@@ -35,9 +35,9 @@ def members(storage):
 
 
 def _dtype(value):
-    """The dtype of the library for one of torch or NumPy, or for a name; -1 for None."""
+    """The dtype of the library for one of torch or NumPy, or for a name; 0 for None."""
     if value is None:
-        return -1
+        return 0
     name = getattr(value, "name", None) or getattr(value, "__name__", None) or str(value).rpartition(".")[2]
     found = [dtype for dtype, known in _buffers.NAMES.items() if known == name]
     if not found:

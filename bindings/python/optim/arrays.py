@@ -65,7 +65,7 @@ class ArrayOptimizer:
         self._engine = engine_for(devices.pop())
         self._helpers, self._storage = helpers, _storage.chosen(storage or {})
         self._groups = [g for g, group in enumerate(self.param_groups) for _ in group["params"]]
-        self._grad_dtype = -1
+        self._grad_dtype = 0  # as the parameters
         self._make_plan()
         self.state = []
         for i, slots in enumerate(self._slots):
@@ -149,8 +149,8 @@ class ArrayOptimizer:
         as_params = all(b is None or b.dtype == p.dtype for b, p in zip(buffers, self._params))
         if len(dtypes) > 1 and not as_params:
             raise TypeError(f"the gradients are {', '.join(_buffers.NAMES[d] for d in dtypes)}; they must be of one dtype")
-        wanted = -1 if as_params or not dtypes else dtypes.pop()
-        if wanted == self._grad_dtype or (not dtypes and wanted == -1 and not any(buffers)):
+        wanted = 0 if as_params or not dtypes else dtypes.pop()
+        if wanted == self._grad_dtype or (not dtypes and wanted == 0 and not any(buffers)):
             return
         counts, before = self._plan.get_counts(), (self._plan, self._grad_dtype)
         self._grad_dtype = wanted

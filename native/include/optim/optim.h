@@ -126,10 +126,13 @@ OPTIM_API optim_status optim_buffer_copy(optim_engine* engine, void* destination
 
 /* ---- Tensors --------------------------------------------------------------------------------------------------------- */
 
-#define OPTIM_F32 0
-#define OPTIM_F64 1
-#define OPTIM_F16 2
-#define OPTIM_BF16 3
+#define OPTIM_F32 1 /* 0 is no dtype, so that a struct of zeros names none */
+#define OPTIM_F64 2
+#define OPTIM_F16 3
+#define OPTIM_BF16 4
+
+#define OPTIM_ROW_MAJOR 0
+#define OPTIM_STRIDED 1
 
 #define OPTIM_MAX_RANK 8
 
@@ -141,8 +144,11 @@ typedef struct optim_tensor {
   void* data;    /* NULL: absent (only where a function says so), or 0 elements */
   int32_t dtype; /* OPTIM_F32, ... */
   int32_t rank;  /* 0 ... OPTIM_MAX_RANK */
+  int32_t layout;   /* OPTIM_ROW_MAJOR: strides must all be 0; OPTIM_STRIDED: they are those of the tensor, whatever they are */
+  int32_t reserved; /* 0 */
   int64_t shape[OPTIM_MAX_RANK];
-  int64_t strides[OPTIM_MAX_RANK]; /* in elements; all 0 = row-major. Must be dense with dimension 0 outermost. */
+  int64_t strides[OPTIM_MAX_RANK]; /* in elements. Dimensions of more than one must be dense, with dimension 0 outermost: a stride
+                                      of 0, as of an expanded tensor, is refused. */
 } optim_tensor;
 
 /* ---- Helpers --------------------------------------------------------------------------------------------------------- */
@@ -274,8 +280,8 @@ typedef struct optim_plan_options {
   const optim_tensor* params; /* [tensor_count]; data may be NULL until optim_plan_bind */
   const int64_t* group_of;    /* [tensor_count] group of each tensor; NULL = all in group 0 */
   const optim_helpers* helpers; /* NULL = none */
-  int32_t grad_dtype;           /* dtype of all gradients, or -1: as the parameter */
-  int32_t state_dtype;          /* dtype of all states, or -1: F64 for F64 parameters, else F32 */
+  int32_t grad_dtype;           /* dtype of all gradients; 0 = each as its parameter */
+  int32_t state_dtype;          /* dtype of all states; 0 = F64 for F64 parameters, else F32 */
   int32_t master_weights;       /* 1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create) */
   int32_t stochastic_rounding;  /* 1: BF16 parameters are rounded at random (optim_plan_create) */
   uint64_t rounding_seed;       /* of stochastic_rounding; any value */

@@ -6,13 +6,13 @@ namespace Optim.Interop;
 /// <summary>The constants of the C ABI.</summary>
 internal static class Native
 {
-    public const int BF16 = 3;
+    public const int BF16 = 4;
     public const int CPU = 0;
     public const int CUDA = 1;
     public const int DEVICE_ERROR = 5;
-    public const int F16 = 2;
-    public const int F32 = 0;
-    public const int F64 = 1;
+    public const int F16 = 3;
+    public const int F32 = 1;
+    public const int F64 = 2;
     public const int INTERNAL = 6;
     public const int INVALID_ARGUMENT = 1;
     public const int LOSS_SCALE_AMP = 0;
@@ -29,6 +29,8 @@ internal static class Native
     public const int ROOT_COUNTS = 2;
     public const int ROOT_INDEFINITE = 1;
     public const int ROOT_SKIPPED = 0;
+    public const int ROW_MAJOR = 0;
+    public const int STRIDED = 1;
     public const int UNSUPPORTED = 4;
     public const int VERSION_MAJOR = 0;
     public const int VERSION_MINOR = 1;

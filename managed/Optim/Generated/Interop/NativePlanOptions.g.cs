@@ -33,10 +33,10 @@ internal unsafe struct NativePlanOptions
     /// <summary>NULL = none</summary>
     public NativeHelpers* Helpers;
 
-    /// <summary>dtype of all gradients, or -1: as the parameter</summary>
+    /// <summary>dtype of all gradients; 0 = each as its parameter</summary>
     public int GradDtype;
 
-    /// <summary>dtype of all states, or -1: F64 for F64 parameters, else F32</summary>
+    /// <summary>dtype of all states; 0 = F64 for F64 parameters, else F32</summary>
     public int StateDtype;
 
     /// <summary>1: F16 and BF16 parameters are stepped through a copy in F32 (optim_plan_create)</summary>

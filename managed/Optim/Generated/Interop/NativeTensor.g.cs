@@ -21,8 +21,16 @@ internal unsafe struct NativeTensor
     /// <summary>0 ... OPTIM_MAX_RANK</summary>
     public int Rank;
 
+    /// <summary>OPTIM_ROW_MAJOR: strides must all be 0; OPTIM_STRIDED: they are those of the tensor, whatever they
+    /// are</summary>
+    public int Layout;
+
+    /// <summary>0</summary>
+    public int Reserved;
+
     public fixed long Shape[8];
 
-    /// <summary>in elements; all 0 = row-major. Must be dense with dimension 0 outermost.</summary>
+    /// <summary>in elements. Dimensions of more than one must be dense, with dimension 0 outermost: a stride of 0, as
+    /// of an expanded tensor, is refused.</summary>
     public fixed long Strides[8];
 }
