@@ -100,7 +100,8 @@ def test_parameters_that_cannot_be_served(tensor, message):
     ("tensor", "message"),
     [
         (torch.ones(4, 4)[:, ::2], "must be dense"),
-        (torch.ones(1, 3).expand(3, 3), "must be dense"),
+        (torch.ones(1, 3).expand(3, 3), "params\\[0\\] is expanded: .* stride 0 in dimension 0; it must be dense"),
+        (torch.ones(1).expand(3), "params\\[0\\] is expanded"),
         (torch.ones(3, 2).t(), "dimension 0 must be outermost"),
         (torch.ones([1] * 9), "rank is 9"),
     ],
@@ -108,8 +109,8 @@ def test_parameters_that_cannot_be_served(tensor, message):
 def test_parameters_laid_out_as_no_step_can(tensor, message):
     param = torch.nn.Parameter(tensor)
     optimizer = optim.AdamW([param])
-    param.grad = torch.ones_like(param)
-    with pytest.raises(optim.InvalidArgumentError, match=message):
+    param.grad = torch.ones(param.shape)
+    with pytest.raises(ValueError, match=message):
         optimizer.step()
 
 
@@ -136,7 +137,7 @@ def test_parameters_that_share_memory():
     optimizer = optim.SGD(params)
     for param in params:
         param.grad = torch.ones(4)
-    with pytest.raises(optim.InvalidArgumentError, match="overlaps"):
+    with pytest.raises(optim.InvalidArgumentError, match="params\\[1\\] overlaps params\\[0\\] in memory; give the optimizer one tensor"):
         optimizer.step()
 
 

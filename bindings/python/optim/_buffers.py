@@ -41,6 +41,20 @@ def describe(tensor, name, writable=True):
     raise TypeError(f"{name} is a {type(tensor).__name__}; a torch tensor, a NumPy array or a DLPack tensor is needed")
 
 
+def dense(tensor, name, writable=True):
+    """The buffer of a tensor that a native call may walk through: each element has a place of its own, and is what it seems."""
+    buffer = describe(tensor, name, writable)
+    expanded = [i for i, (size, step) in enumerate(zip(buffer.shape, buffer.strides)) if step == 0 and size > 1]
+    if expanded and 0 not in buffer.shape:
+        raise ValueError(
+            f"{name} is expanded: {buffer.shape} with stride 0 in dimension {expanded[0]}; it must be dense, as a copy of it is"
+        )
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(tensor, torch.Tensor) and tensor.is_neg():
+        raise ValueError(f"{name} has a pending negation; tensor.resolve_neg() makes it")
+    return buffer
+
+
 def torch_dtypes(torch):
     return {torch.float32: _abi.F32, torch.float64: _abi.F64, torch.float16: _abi.F16, torch.bfloat16: _abi.BF16}
 
@@ -58,6 +72,11 @@ def _describe_torch(torch, tensor, name):
 
 
 def _describe_numpy(array, name, writable):
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(array, numpy.generic):  # its address is that of a copy which is gone at once
+        if writable:
+            raise TypeError(f"{name} is a NumPy scalar ({type(array).__name__}), which cannot change; an array is needed")
+        array = numpy.asarray(array)
     interface = array.__array_interface__
     kind = getattr(array, "dtype", None)
     dtype = _abi.BF16 if getattr(kind, "name", "") == "bfloat16" else _NUMPY.get(interface["typestr"])

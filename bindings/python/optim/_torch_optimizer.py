@@ -6,7 +6,7 @@ import itertools
 
 import torch
 
-from . import _buffers, _storage
+from . import _buffers, _state, _storage
 from ._native import Plan, engine_for
 from ._options import Options, bound
 from ._schema import ALIASES, RULES
@@ -37,9 +37,11 @@ class Optimizer(torch.optim.Optimizer):
         self._binding = None
         self._steps = []  # of each group, as of the last look at the device
         self._stepped = set()  # the parameters that a step has changed, likewise
+        self._waiting = set()  # those that have states, but no step yet
         self._probes = 0
         self._check(self.options.completed(defaults))  # before the parameters are looked at
         super().__init__(params, defaults)
+        self.state = _state.States()
 
     # ---- groups -------------------------------------------------------------------------------------------------------
 
@@ -72,7 +74,7 @@ class Optimizer(torch.optim.Optimizer):
     def reset(self):
         """Forgets all states and step counts: the next step is a first one. Parameters and options stay."""
         self.state.clear()
-        self._binding, self._steps, self._stepped, self._probes = None, [], set(), 0
+        self._binding, self._steps, self._stepped, self._waiting, self._probes = None, [], set(), set(), 0
 
     def switch_on(self, **helpers):
         """Sets helper options of an optimizer that has made no step yet."""
@@ -116,14 +118,20 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
     def _bound(self):
-        if self._binding is None or self._binding.is_stale(self.param_groups):
-            self._binding = Binding(self, self._step_counts())
+        if self._binding is None or self._binding.is_stale(self):
+            steps = self._step_counts()
+            forgotten = self._binding.forgotten(self.state) if self._binding is not None else set()
+            self._stepped -= forgotten
+            for index, group in enumerate(self.param_groups):  # one all of whose states were taken away begins anew
+                if forgotten and forgotten.issuperset(group["params"]):
+                    steps[index] = (0, 0)
+            self._binding = Binding(self, steps)
         return self._binding
 
     def _step_counts(self):
         """Of each group the number of steps, and of those with further inputs. Waits for the device."""
         if self._binding is not None:
-            self._steps, self._stepped = self._binding.steps(), self._binding.stepped()
+            self._steps, self._stepped, self._waiting = self._binding.steps(), self._binding.stepped(), self._binding.waiting()
         groups = len(self.param_groups)
         return (self._steps + [(0, 0)] * groups)[:groups]
 
@@ -195,13 +203,14 @@ class Optimizer(torch.optim.Optimizer):
             raise ValueError(f"the state has groups of {given} parameters; the optimizer has {sizes}")
         indices = list(itertools.chain.from_iterable(group["params"] for group in groups))
         params = list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
-        kept = ("state", "param_groups", "_binding", "_steps", "_stepped", "_probes")
+        kept = ("state", "param_groups", "_binding", "_steps", "_stepped", "_waiting", "_probes")
         before = {name: getattr(self, name) for name in kept}
         try:
             self._steps = [_steps_of(i, group, state_dict["state"]) for i, group in enumerate(groups)]
             stepped = itertools.chain.from_iterable(g.get("stepped", _with_state(g, state_dict["state"])) for g in groups)
             self._stepped = {param for param, value in zip(params, stepped) if value}
-            self.state = type(self.state)(dict)
+            self._waiting = set(params) - self._stepped
+            self.state = _state.States()
             for index, param in zip(indices, params):
                 states = state_dict["state"].get(index, {})
                 found = {n: copy.deepcopy(v) for n, v in states.items() if n != "step" and v is not None}
@@ -225,12 +234,13 @@ class Optimizer(torch.optim.Optimizer):
 
     def __getstate__(self):
         self._steps = self._step_counts()
-        kept = ("helpers", "storage", "extra", "_steps", "_stepped", "_probes")
+        kept = ("helpers", "storage", "extra", "_steps", "_stepped", "_waiting", "_probes")
         return {**super().__getstate__(), **{name: getattr(self, name) for name in kept}}
 
     def __setstate__(self, state):
         self._binding = None
         super().__setstate__(state)
+        self.state = _state.States(self.state)
 
 
 def _with_state(group, states):
