@@ -429,9 +429,8 @@ class Binding:
             param for bucket in self.buckets for param, stepped in zip(bucket.params, bucket.plan.get_stepped()) if stepped
         }
 
-    def waiting(self):
-        """The parameters that no step has changed yet. Waits for the device."""
-        return {param for bucket in self.buckets for param in bucket.params} - self.stepped()
+    def params(self):
+        return {param for bucket in self.buckets for param in bucket.params}
 
     def steps(self):
         """Of each group the number of its steps, and of those with further inputs. Waits for the device."""

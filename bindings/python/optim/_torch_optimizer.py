@@ -6,7 +6,7 @@ import itertools
 
 import torch
 
-from . import _buffers, _state, _storage
+from . import _buffers, _state, _state_dict, _storage
 from ._native import Plan, engine_for
 from ._options import Options, bound
 from ._schema import ALIASES, RULES
@@ -131,7 +131,8 @@ class Optimizer(torch.optim.Optimizer):
     def _step_counts(self):
         """Of each group the number of steps, and of those with further inputs. Waits for the device."""
         if self._binding is not None:
-            self._steps, self._stepped, self._waiting = self._binding.steps(), self._binding.stepped(), self._binding.waiting()
+            self._steps, self._stepped = self._binding.steps(), self._binding.stepped()
+            self._waiting = self._binding.params() - self._stepped
         groups = len(self.param_groups)
         return (self._steps + [(0, 0)] * groups)[:groups]
 
@@ -195,34 +196,35 @@ class Optimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict):
         """Loads a state of this optimizer, or of one of torch.optim or pytorch_optimizer with the same states. Tensors are
         copied. Options that the state does not have stay as they are; states that the rule does not have are dropped with a
-        warning. Where one is missing or of another size, the state is refused and the optimizer stays as it was. Only master weights
-        may be missing: the next step takes them from the parameters."""
-        groups = state_dict["param_groups"]
-        sizes, given = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
-        if sizes != given:
-            raise ValueError(f"the state has groups of {given} parameters; the optimizer has {sizes}")
-        indices = list(itertools.chain.from_iterable(group["params"] for group in groups))
+        warning. Where one is missing or of another shape, or the dictionary is malformed, a ValueError names it and the optimizer stays
+        as it was. Only master weights may be missing: the next step takes them from the parameters."""
+        groups, states = _state_dict.parts(state_dict, dict)
+        sizes, given = [len(g["params"]) for g in self.param_groups], [_indices(i, group) for i, group in enumerate(groups)]
+        if sizes != list(map(len, given)):
+            raise ValueError(f"the state has groups of {list(map(len, given))} parameters; the optimizer has {sizes}")
+        indices = list(itertools.chain.from_iterable(given))
         params = list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
         kept = ("state", "param_groups", "_binding", "_steps", "_stepped", "_waiting", "_probes")
         before = {name: getattr(self, name) for name in kept}
         try:
-            self._steps = [_steps_of(i, group, state_dict["state"]) for i, group in enumerate(groups)]
-            stepped = itertools.chain.from_iterable(g.get("stepped", _with_state(g, state_dict["state"])) for g in groups)
-            self._stepped = {param for param, value in zip(params, stepped) if value}
+            self._steps = [_steps_of(i, group, states) for i, group in enumerate(groups)]
+            flags = [_state_dict.flags(g.get("stepped", _with_state(g, states)), len(g["params"]), "stepped") for g in groups]
+            self._stepped = {param for param, value in zip(params, itertools.chain.from_iterable(flags)) if value}
             self._waiting = set(params) - self._stepped
             self.state = _state.States()
-            for index, param in zip(indices, params):
-                states = state_dict["state"].get(index, {})
-                found = {n: copy.deepcopy(v) for n, v in states.items() if n != "step" and v is not None}
+            for param, index in zip(params, indices):
+                found = _copied(states.get(index) or {})
                 if found:
                     self.state[param] = found
             without_master = [param for param in params if _storage.MASTER not in self.state.get(param, {})]
             self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
-            self._binding, self._probes = None, int(state_dict.get("probes", 0))
+            self._binding, self._probes = None, _state_dict.count(state_dict.get("probes", 0), "probes")
             with torch.no_grad():
                 self._binding = Binding(self, self._steps)
-        except BaseException:
+        except BaseException as error:
             self.__dict__.update(before)
+            if isinstance(error, (ArithmeticError, AttributeError, LookupError, TypeError)):  # of a value of the state
+                raise ValueError(f"the state cannot be loaded: {error}") from error
             raise
         for param in without_master:
             if self.state.get(param, {}).pop(_storage.MASTER, None) is not None:  # the binding made them
@@ -241,6 +243,20 @@ class Optimizer(torch.optim.Optimizer):
         self._binding = None
         super().__setstate__(state)
         self.state = _state.States(self.state)
+
+
+def _indices(number, group):
+    """By what a loaded group knows its parameters among the states."""
+    indices = group.get("params")
+    if not isinstance(indices, (list, tuple)) or not all(isinstance(i, int) for i in indices):
+        raise ValueError(f"params of group {number} of the state is {indices!r}; it must be a list of indices")
+    return indices
+
+
+def _copied(states):
+    """A copy of the states of one parameter, without its step count."""
+    values = {n: v.detach() if isinstance(v, torch.Tensor) else v for n, v in states.items() if n != "step" and v is not None}
+    return copy.deepcopy(values)
 
 
 def _with_state(group, states):

@@ -9,7 +9,7 @@ import ctypes
 import inspect
 import itertools
 
-from . import _abi, _buffers, _storage
+from . import _abi, _buffers, _state_dict, _storage
 from ._library import check, lib
 from ._native import Plan, engine_for
 from ._options import Options, bound
@@ -45,7 +45,8 @@ class ArrayOptimizer:
     not mix with the other dtypes.
 
     `param_groups` is a list of dictionaries, as in torch.optim: their options are read at every step. `state` has a
-    dictionary of arrays for each parameter."""
+    dictionary of arrays for each parameter, which may be replaced by others of their dtype, shape and layout; a parameter whose
+    states were taken away begins anew."""
 
     rule = None
     options = None
@@ -57,8 +58,8 @@ class ArrayOptimizer:
         for group in groups:
             group = {**defaults, **self.options.translate(group), "params": list(group["params"])}
             self.param_groups.append(self.options.completed(group))
-        arrays = self._arrays()
-        self._params = [_buffers.describe(array, f"params[{i}]") for i, array in enumerate(arrays)]
+        self._given = self._arrays()
+        self._params = self._described()
         devices = {buffer.device for buffer in self._params} or {("cpu", 0)}
         if len(devices) > 1:
             raise ValueError(f"the parameters are on {sorted(devices)}; they must be on one device")
@@ -67,11 +68,10 @@ class ArrayOptimizer:
         self._groups = [g for g, group in enumerate(self.param_groups) for _ in group["params"]]
         self._grad_dtype = -1
         self._make_plan()
-        self.state = []
-        for i, slots in enumerate(self._slots):
-            self.state.append({slot.name: self._allocate(i, slot) for slot in slots})
-        self._bind_states()
-        self._plan.init_states()
+        self.state = [{} for _ in self._params]
+        self._layouts = [{slot.name: _layout(self._allocate(i, slot)) for slot in slots} for i, slots in enumerate(self._slots)]
+        self._held, self._addresses = [], []  # the states whose addresses the plan has
+        self._begin_states()
 
     def _make_plan(self):
         options = {"helpers": self.options.switches(self._helpers), "grad_dtype": self._grad_dtype}
@@ -82,6 +82,22 @@ class ArrayOptimizer:
 
     def _arrays(self):
         return list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
+
+    def _described(self):
+        return [_buffers.dense(array, f"params[{i}]") for i, array in enumerate(self._given)]
+
+    def _look_at_params(self):
+        """The arrays are those that the optimizer was made for, and where they were: NumPy can resize one in place."""
+        arrays = self._arrays()
+        if len(arrays) != len(self._given) or any(one is not other for one, other in zip(arrays, self._given)):
+            raise ValueError("the arrays of param_groups are others than those the optimizer was made for; make a new one for them")
+        for i, (now, then) in enumerate(zip(self._described(), self._params)):
+            if (now.dtype, now.device, now.shape, now.strides) != (then.dtype, then.device, then.shape, then.strides):
+                raise ValueError(
+                    f"params[{i}] is {_buffers.NAMES[now.dtype]} {now.shape} with strides {now.strides}; it must be "
+                    f"{_buffers.NAMES[then.dtype]} {then.shape} with strides {then.strides}, as when the optimizer was made"
+                )
+            self._params[i] = now
 
     def _allocate(self, index, slot):
         if self._engine.device[0] != "cpu" or slot.dtype == _abi.BF16:  # which NumPy does not have
@@ -96,9 +112,66 @@ class ArrayOptimizer:
         made = numpy.zeros([slot.shape[axis] for axis in order], _buffers.NAMES[slot.dtype])
         return made.transpose([order.index(axis) for axis in range(len(order))]) if order else made
 
+    def _look_at_states(self):
+        """Takes over the arrays that were put into `state`; states that were taken away begin anew."""
+        if not isinstance(self.state, list) or len(self.state) not in (0, len(self._params)):
+            raise ValueError(f"state must be a list with a dictionary of states for each of {len(self._params)} parameters")
+        for i, (states, layouts) in enumerate(zip(self.state, self._layouts)):
+            for name, layout in layouts.items() if states else ():
+                found = _layout(states.get(name))
+                if found != layout:
+                    raise ValueError(f"state {name} of params[{i}] is {_words(found)}; it must be {_words(layout)}")
+        self.state += [{} for _ in self._params[len(self.state) :]]
+        if any(layouts and not states for states, layouts in zip(self.state, self._layouts)):
+            self._begin_states()
+        replaced, place = set(), 0
+        for i, layouts in enumerate(self._layouts):
+            for name in layouts:
+                array = self.state[i][name]
+                if array is not self._held[place] or _address(array) != self._addresses[place]:
+                    replaced.add(i)
+                place += 1
+        if replaced:
+            self._bind_states()
+            stepped = self._plan.get_stepped()  # what was put there is gone on from, also by the first step
+            self._plan.set_stepped([was or i in replaced for i, was in enumerate(stepped)])
+
+    def _begin_states(self):
+        """Makes the states of parameters that have none, as they are before the first step; groups of which all begin count from 0."""
+        begun = [bool(layouts) and not states for states, layouts in zip(self.state, self._layouts)]
+        others = [(buffer.address, _bytes(buffer.shape, buffer.dtype)) for buffer, new in zip(self._params, begun) if not new]
+        for i, new in enumerate(begun):
+            if new:
+                self.state[i] = {slot.name: self._allocate(i, slot) for slot in self._slots[i]}
+            else:
+                others += [(_address(a), a.nbytes) for a in (self.state[i][name] for name in self._layouts[i])]
+        steps, stepped = self._steps(), self._plan.get_stepped()
+        self._bind_states()
+        # A rule may change its parameters when it begins; those that go on stay as they are.
+        kept = [(address, bytearray(size)) for address, size in others if size]
+        for address, memory in kept:
+            self._copy_bytes(_memory(memory), address, len(memory))
+        self._plan.init_states()
+        for address, memory in kept:
+            self._copy_bytes(address, _memory(memory), len(memory))
+        goes_on = {group for group, new, slots in zip(self._groups, begun, self._slots) if slots and not new}
+        counts = [count if group in goes_on or group not in self._groups else (0, 0) for group, count in enumerate(steps)]
+        self._set_steps(counts, [was and not new for was, new in zip(stepped, begun)])
+
     def _bind_states(self):
-        states = [array for made in self.state for array in made.values()]
-        self._plan.bind(states=[_address(array) for array in states])
+        arrays = [self.state[i][name] for i, layouts in enumerate(self._layouts) for name in layouts]
+        addresses = [_address(array) for array in arrays]
+        # Gradients and inputs that are gone may have left their memory to these states.
+        self._forget_inputs()
+        self._plan.bind(params=self._param_addresses(), grads=[0] * len(self._params), states=addresses)
+        self._held, self._addresses = arrays, addresses
+
+    def _forget_inputs(self):
+        if self.rule.needs:
+            self._plan.bind_inputs([0] * (len(self.rule.needs) * len(self._params)))
+
+    def _param_addresses(self):
+        return [buffer.address for buffer in self._params]
 
     def step(self, grads, **inputs):
         """One step.
@@ -108,19 +181,22 @@ class ArrayOptimizer:
                 be other arrays at every step, and of another dtype than the parameters (all of one).
             inputs: what the rule needs besides (`rule.needs`), by name, like gradients.
         """
+        self._look_at_params()
         buffers = self._like_params(grads, "grads")
-        self._take_dtype(buffers)
-        self._plan.bind(grads=[buffer.address if buffer is not None else 0 for buffer in buffers])
         needs = self.rule.needs
         unknown = [name for name in inputs if name not in needs]
         if unknown:
             raise TypeError(f"{self.rule.class_name}.step takes no {', '.join(unknown)}; it needs {', '.join(needs) or 'nothing'}")
+        nothing = [None] * len(self._params)
+        lists = [self._like_params(inputs.get(name, nothing), name) for name in needs]
+        rows = [self.options.row(group) for group in self.param_groups]
+        self._look_at_states()
+        self._take_dtype(buffers)
+        self._forget_inputs()
+        self._plan.bind(params=self._param_addresses(), grads=[b.address if b is not None else 0 for b in buffers])
         if needs:
-            nothing = [None] * len(self._params)
-            lists = [self._like_params(inputs.get(name, nothing), name) for name in needs]
-            together = itertools.chain.from_iterable(zip(*lists))
-            self._plan.bind_inputs([buffer.address if buffer is not None else 0 for buffer in together])
-        self._plan.set_rows([self.options.row(group) for group in self.param_groups])
+            self._plan.bind_inputs([b.address if b is not None else 0 for b in itertools.chain.from_iterable(zip(*lists))])
+        self._plan.set_rows(rows)
         self._plan.step()
 
     def _like_params(self, arrays, name):
@@ -185,33 +261,42 @@ class ArrayOptimizer:
         return {"param_groups": groups, "state": states, "stepped": self._plan.get_stepped()}
 
     def load_state_dict(self, state_dict):
-        """Loads what `state_dict` of an optimizer with the same parameters has returned. Refused states change nothing. Master
-        weights may be missing, and are then taken from the parameters."""
-        groups, states = state_dict["param_groups"], state_dict["state"]
-        if len(groups) != len(self.param_groups) or len(states) != len(self.state):
+        """Loads what `state_dict` of an optimizer with the same parameters has returned. A ValueError names what is malformed or does not
+        fit, and nothing changes. Master weights may be missing, and are then taken from the parameters."""
+        groups, states = _state_dict.parts(state_dict, list)
+        if len(groups) != len(self.param_groups) or len(states) != len(self._params):
             raise ValueError(
                 f"the state has {len(groups)} groups and {len(states)} parameters; the optimizer has "
-                f"{len(self.param_groups)} and {len(self.state)}"
+                f"{len(self.param_groups)} and {len(self._params)}"
             )
+        steps = []
+        for i, group in enumerate(groups):
+            if "step" not in group or "input_step" not in group:
+                raise ValueError(f"group {i} of the state has no step or no input_step; it has {', '.join(group)}")
+            steps.append((_state_dict.count(group["step"], "step"), _state_dict.count(group["input_step"], "input_step")))
+        self._look_at_states()
         masters = []
         for i, (made, given) in enumerate(zip(self.state, states)):
-            needed, present = _sizes(made), _sizes(given)
+            needed, present = _sizes(made), _sizes(given or {})
             if _storage.MASTER in needed and _storage.MASTER not in present:
                 masters.append(i)
                 del needed[_storage.MASTER]
             if needed != present:
                 raise ValueError(f"params[{i}] has the states {needed}; the given ones are {present}")
-        steps = [(int(group["step"]), int(group["input_step"])) for group in groups]
-        options = [{n: v for n, v in group.items() if n not in ("step", "input_step")} for group in groups]
-        self._plan.set_rows([self.options.row(group) for group in options])
+        stepped = _state_dict.flags(state_dict.get("stepped", [True] * len(self.state)), len(self.state), "stepped")
+        options = [{n: v for n, v in group.items() if n not in ("params", "step", "input_step")} for group in groups]
+        try:
+            self._plan.set_rows([self.options.row({**own, **loaded}) for own, loaded in zip(self.param_groups, options)])
+        except TypeError as error:
+            raise ValueError(f"the state cannot be loaded: {error}") from error
         for group, loaded in zip(self.param_groups, options):
             group.update(loaded)
         for i in masters:
             self._widen(self._params[i], self.state[i][_storage.MASTER])
         for made, given in zip(self.state, states):
-            for name, array in given.items():
+            for name, array in (given or {}).items():
                 _load(made[name], array)
-        self._set_steps(steps, state_dict.get("stepped", [True] * len(self.state)))
+        self._set_steps(steps, stepped)
 
     def _widen(self, param, master):
         """Copies a parameter of 16 bits to its master weights."""
@@ -235,8 +320,35 @@ def _elements(shape):
     return count
 
 
+def _bytes(shape, dtype):
+    return _elements(shape) * _buffers.ITEM_SIZES[dtype]
+
+
+def _memory(array):
+    """The address of a bytearray."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(array))
+
+
 def _address(array):
     return array.address if isinstance(array, DeviceArray) else array.__array_interface__["data"][0]
+
+
+def _layout(array):
+    """All that decides whether memory can be a state."""
+    if isinstance(array, DeviceArray):
+        return "DeviceArray", _buffers.NAMES[array.dtype], array.shape, array._engine.device, True
+    if not all(hasattr(array, name) for name in ("__array_interface__", "strides", "flags")):
+        return (type(array).__name__,)
+    # strides of dimensions of one element, and of arrays without any, say nothing
+    strides = tuple(step for size, step in zip(array.shape, array.strides) if size > 1 and array.size > 0)
+    return "array", str(array.dtype), array.shape, strides, bool(array.flags.writeable and array.flags.aligned)
+
+
+def _words(layout):
+    if len(layout) == 1:
+        return f"of type {layout[0]}"
+    kind, dtype, shape, strides, whole = layout
+    return f"{'' if whole else 'read-only or unaligned '}{kind} of {dtype} {shape} with strides {strides}"
 
 
 def _copy(array):
@@ -256,7 +368,14 @@ def _load(array, given):
 
 
 def _size(array):
-    return len(array) if isinstance(array, bytes) else array.nbytes if isinstance(array, DeviceArray) else array.shape
+    """What a state and one to load must have in common: bytes, or shape and kind of number."""
+    if isinstance(array, bytes):
+        return len(array)
+    if isinstance(array, DeviceArray):
+        return array.nbytes
+    if not hasattr(array, "__array_interface__"):
+        return type(array).__name__
+    return array.shape if array.dtype.kind == "f" else (array.shape, str(array.dtype))
 
 
 def _sizes(states):
