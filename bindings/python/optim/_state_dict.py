@@ -34,9 +34,12 @@ def parts(state_dict, states_kind):
 def count(value, name):
     """A number of steps."""
     try:
-        return int(value)
+        found = int(value)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise ValueError(f"{name} is {value!r}; a whole number is needed") from None
+    if not -(2**63) <= found < 2**63:
+        raise ValueError(f"{name} is {found}; a number of 64 bits is needed")
+    return found
 
 
 def flags(value, length, name):

@@ -6,7 +6,7 @@ A plan has addresses. One is used only while its memory is held, and only as wha
   until the binding has noticed. Where an address is as it was, so is what lies there.
 - Gradients are not held. Dtype, shape and layout of each are compared with its parameter's at every step.
 - Which tensors are the states is told by dictionaries that notice changes (`_state.py`).
-- What only views of the same memory can change, and what is rare, is looked at closely for 256 parameters at each step in turn."""
+- What only views of the same memory can change, and what is rare, is looked at closely for 512 parameters at each step in turn."""
 
 import itertools
 import operator
@@ -22,7 +22,7 @@ from ._storage import MASTER
 # Unbound methods: with map they make the loops over all tensors of a step twice as fast.
 _data_ptr, _stride, _get_device = torch.Tensor.data_ptr, torch.Tensor.stride, torch.Tensor.get_device
 _is_contiguous, _is_neg = torch.Tensor.is_contiguous, torch.Tensor.is_neg
-_PIECE = 256  # parameters that are looked at together, so that they stay in the processor's cache
+_PIECE = 512  # parameters that are looked at together, so that they stay in the processor's cache
 _DTYPES = {value: name for name, value in _buffers.torch_dtypes(torch).items()}
 
 
@@ -85,6 +85,7 @@ class Bucket:
         self.engine = engine_for(buffers[0].device)
         self.plan = Plan(self.engine, rule.name, rows, buffers, groups, **options)
         self.slots = [self.plan.slots(i) for i in range(len(params))]
+        self._kinds = list(map(_kind, params))
         ends = list(itertools.accumulate(map(len, self.slots), initial=0))
         self._pieces = []
         for first in range(0, len(params), _PIECE):
@@ -200,10 +201,11 @@ class Bucket:
         moved, gradients = [], []
         for piece in self._pieces:
             params, tensors = piece.params, [p.grad for p in piece.params]
-            if list(map(_data_ptr, params)) != piece.addresses:
-                moved.append(piece)
-            if (piece is closely or piece in moved) and not piece.params_fit():
+            has_moved = list(map(_data_ptr, params)) != piece.addresses
+            if (has_moved or piece is closely) and not piece.params_fit():
                 return False
+            if has_moved:
+                moved.append(piece)
             found = piece.addresses_of(tensors, piece is closely or self._check_devices)
             if found is None:
                 if not piece.params_fit():
@@ -258,9 +260,9 @@ class Bucket:
         """The address of a tensor that belongs to a parameter; 0 for None. What is of another dtype or lies otherwise is copied."""
         if tensor is None:
             return 0
-        param = self.params[index]
-        if tensor.layout is torch.strided and _kind(tensor) == _kind(param):
+        if tensor.layout is torch.strided and _kind(tensor) == self._kinds[index]:
             return tensor.data_ptr()
+        param = self.params[index]
         name = f"{what} of params[{self.places[index]}]"
         _buffers.describe(tensor, name)  # refuses what is sparse or whole-numbered, among others
         if tensor.shape != param.shape:

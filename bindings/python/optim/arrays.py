@@ -273,7 +273,9 @@ class ArrayOptimizer:
         for i, group in enumerate(groups):
             if "step" not in group or "input_step" not in group:
                 raise ValueError(f"group {i} of the state has no step or no input_step; it has {', '.join(group)}")
-            steps.append((_state_dict.count(group["step"], "step"), _state_dict.count(group["input_step"], "input_step")))
+            steps.append((int(group["step"]), int(group["input_step"])))
+            if min(steps[-1]) < 0:
+                raise ValueError(f"the steps of group {i} are {steps[-1]}; allowed is 0 or more")
         self._look_at_states()
         masters = []
         for i, (made, given) in enumerate(zip(self.state, states)):
