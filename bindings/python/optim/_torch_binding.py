@@ -144,7 +144,8 @@ class Bucket:
     def take_states(self, given):
         """Binds the states that `given` (a dictionary for each parameter) has where they are other tensors than those bound, or
         have other memory. False: one is missing, or is not as the plan needs it."""
-        wanted = [(states or {}).get(slot.name) for slots, states in zip(self.slots, given) for slot in slots]
+        given = [states if isinstance(states, dict) else {} for states in given]
+        wanted = [states.get(slot.name) for slots, states in zip(self.slots, given) for slot in slots]
         replaced = [new is not old or new.data_ptr() != at for new, old, at in zip(wanted, self._states, self._addresses)]
         if not any(replaced):
             return True
@@ -217,6 +218,10 @@ class Bucket:
         return True
 
     def _bind(self, moved, gradients):
+        for index in [i for i, address in enumerate(gradients) if address == 0]:
+            gradient = self.params[index].grad
+            if gradient is not None and gradient.numel():
+                raise ValueError(f"the gradient of params[{self.places[index]}] has no memory; its storage was given away")
         if self._inputs:  # as old as the gradients of before
             self.plan.bind_inputs([0] * (len(self.params) * len(self.rule.needs)))
             self._inputs = False

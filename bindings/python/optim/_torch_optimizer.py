@@ -123,7 +123,7 @@ class Optimizer(torch.optim.Optimizer):
             forgotten = self._binding.forgotten(self.state) if self._binding is not None else set()
             self._stepped -= forgotten
             for index, group in enumerate(self.param_groups):  # one all of whose states were taken away begins anew
-                if forgotten and forgotten.issuperset(group["params"]):
+                if not forgotten.isdisjoint(group["params"]) and not any(map(self.state.get, group["params"])):
                     steps[index] = (0, 0)
             self._binding = Binding(self, steps)
         return self._binding

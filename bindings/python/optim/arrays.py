@@ -8,6 +8,7 @@
 import ctypes
 import inspect
 import itertools
+import operator
 
 from . import _abi, _buffers, _state_dict, _storage
 from ._library import check, lib
@@ -59,7 +60,7 @@ class ArrayOptimizer:
             group = {**defaults, **self.options.translate(group), "params": list(group["params"])}
             self.param_groups.append(self.options.completed(group))
         self._given = self._arrays()
-        self._params = self._described()
+        self._params, self._seen = self._described(), list(map(_interface, self._given))
         devices = {buffer.device for buffer in self._params} or {("cpu", 0)}
         if len(devices) > 1:
             raise ValueError(f"the parameters are on {sorted(devices)}; they must be on one device")
@@ -70,7 +71,7 @@ class ArrayOptimizer:
         self._make_plan()
         self.state = [{} for _ in self._params]
         self._layouts = [{slot.name: _layout(self._allocate(i, slot)) for slot in slots} for i, slots in enumerate(self._slots)]
-        self._held, self._addresses = [], []  # the states whose addresses the plan has
+        self._held, self._places = [], []  # the states whose addresses the plan has
         self._begin_states()
 
     def _make_plan(self):
@@ -91,6 +92,9 @@ class ArrayOptimizer:
         arrays = self._arrays()
         if len(arrays) != len(self._given) or any(one is not other for one, other in zip(arrays, self._given)):
             raise ValueError("the arrays of param_groups are others than those the optimizer was made for; make a new one for them")
+        seen = list(map(_interface, self._given))
+        if seen == self._seen and None not in seen:
+            return
         for i, (now, then) in enumerate(zip(self._described(), self._params)):
             if (now.dtype, now.device, now.shape, now.strides) != (then.dtype, then.device, then.shape, then.strides):
                 raise ValueError(
@@ -98,6 +102,7 @@ class ArrayOptimizer:
                     f"{_buffers.NAMES[then.dtype]} {then.shape} with strides {then.strides}, as when the optimizer was made"
                 )
             self._params[i] = now
+        self._seen = seen
 
     def _allocate(self, index, slot):
         if self._engine.device[0] != "cpu" or slot.dtype == _abi.BF16:  # which NumPy does not have
@@ -116,7 +121,13 @@ class ArrayOptimizer:
         """Takes over the arrays that were put into `state`; states that were taken away begin anew."""
         if not isinstance(self.state, list) or len(self.state) not in (0, len(self._params)):
             raise ValueError(f"state must be a list with a dictionary of states for each of {len(self._params)} parameters")
+        arrays = [states.get(n) for states, layouts in zip(self.state, self._layouts) if isinstance(states, dict) for n in layouts]
+        same = len(arrays) == len(self._held) and all(map(operator.is_, arrays, self._held))
+        if same and list(map(_place, arrays)) == self._places:
+            return
         for i, (states, layouts) in enumerate(zip(self.state, self._layouts)):
+            if states and not isinstance(states, dict):
+                raise ValueError(f"the states of params[{i}] are of type {type(states).__name__}; they must be a dictionary")
             for name, layout in layouts.items() if states else ():
                 found = _layout(states.get(name))
                 if found != layout:
@@ -128,7 +139,7 @@ class ArrayOptimizer:
         for i, layouts in enumerate(self._layouts):
             for name in layouts:
                 array = self.state[i][name]
-                if array is not self._held[place] or _address(array) != self._addresses[place]:
+                if array is not self._held[place] or _place(array) != self._places[place]:
                     replaced.add(i)
                 place += 1
         if replaced:
@@ -160,11 +171,10 @@ class ArrayOptimizer:
 
     def _bind_states(self):
         arrays = [self.state[i][name] for i, layouts in enumerate(self._layouts) for name in layouts]
-        addresses = [_address(array) for array in arrays]
         # Gradients and inputs that are gone may have left their memory to these states.
         self._forget_inputs()
-        self._plan.bind(params=self._param_addresses(), grads=[0] * len(self._params), states=addresses)
-        self._held, self._addresses = arrays, addresses
+        self._plan.bind(params=self._param_addresses(), grads=[0] * len(self._params), states=list(map(_address, arrays)))
+        self._held, self._places = arrays, list(map(_place, arrays))
 
     def _forget_inputs(self):
         if self.rule.needs:
@@ -322,6 +332,11 @@ def _elements(shape):
     return count
 
 
+def _interface(array):
+    """What NumPy says of an array, where nothing can have changed as long as it says the same."""
+    return getattr(array, "__array_interface__", None)
+
+
 def _bytes(shape, dtype):
     return _elements(shape) * _buffers.ITEM_SIZES[dtype]
 
@@ -333,6 +348,11 @@ def _memory(array):
 
 def _address(array):
     return array.address if isinstance(array, DeviceArray) else array.__array_interface__["data"][0]
+
+
+def _place(array):
+    """Where a state is, and how large: NumPy can resize an array in place."""
+    return _address(array), array.shape
 
 
 def _layout(array):
