@@ -4,9 +4,11 @@ A plan has addresses. One is used only while its memory is held, and only as wha
 
 - Of parameters and states the binding holds aliases, so that memory whose tensor was given another (`param.data = ...`) lives
   until the binding has noticed. Where an address is as it was, so is what lies there.
-- Gradients are not held. Dtype, shape and layout of each are compared with its parameter's at every step.
+- Gradients are not held. Dtype, size and layout of each are compared with its parameter's at every step, its shape wherever it has
+  another address than at the step before.
 - Which tensors are the states is told by dictionaries that notice changes (`_state.py`).
-- What only views of the same memory can change, and what is rare, is looked at closely for 512 parameters at each step in turn."""
+- What cannot do more than view the same elements otherwise (a shape in place, a pending negation) is looked at for all of up to 256
+  parameters at every step, of more in turn."""
 
 import itertools
 import operator
@@ -21,8 +23,8 @@ from ._storage import MASTER
 
 # Unbound methods: with map they make the loops over all tensors of a step twice as fast.
 _data_ptr, _stride, _get_device = torch.Tensor.data_ptr, torch.Tensor.stride, torch.Tensor.get_device
-_is_contiguous, _is_neg = torch.Tensor.is_contiguous, torch.Tensor.is_neg
-_PIECE = 512  # parameters that are looked at together, so that they stay in the processor's cache
+_is_contiguous, _is_neg, _numel = torch.Tensor.is_contiguous, torch.Tensor.is_neg, torch.Tensor.numel
+_PIECE = 256  # parameters that are looked at together, so that they stay in the processor's cache
 _DTYPES = {value: name for name, value in _buffers.torch_dtypes(torch).items()}
 
 
@@ -39,6 +41,9 @@ class _Piece:
         self.dtypes, self.shapes = [p.dtype for p in params], [p.shape for p in params]
         self.strides, self.devices = list(map(_stride, params)), list(map(_get_device, params))
         self.row_major = all(map(_is_contiguous, params))
+        self.sizes = list(map(_numel, params))
+        self.many_devices = torch.cuda.is_available() or params[0].device.type != "cpu"
+        self.seen = None  # the addresses of tensors that were like the parameters
         self.states = states  # the places of their states among all
         self.hold(self.alias())
 
@@ -55,21 +60,29 @@ class _Piece:
         return (
             [p.dtype for p in params] == self.dtypes
             and [p.shape for p in params] == self.shapes
-            and list(map(_stride, params)) == self.strides
+            and self._lie(params)
             and list(map(_get_device, params)) == self.devices
             and not any(map(_is_neg, params))
         )
 
+    def _lie(self, tensors):
+        """Whether tensors of the parameters' shapes lie as the parameters did."""
+        return all(map(_is_contiguous, tensors)) if self.row_major else list(map(_stride, tensors)) == self.strides
+
     def addresses_of(self, tensors, closely):
         """The addresses of tensors that are like the parameters. None where one is not, is absent, or has no storage."""
         try:
-            fit = (
-                [t.dtype for t in tensors] == self.dtypes
-                and [t.shape for t in tensors] == self.shapes
-                and (all(map(_is_contiguous, tensors)) if self.row_major else list(map(_stride, tensors)) == self.strides)
-                and (not closely or (list(map(_get_device, tensors)) == self.devices and not any(map(_is_neg, tensors))))
-            )
-            return list(map(_data_ptr, tensors)) if fit else None
+            if [t.dtype for t in tensors] != self.dtypes or not self._lie(tensors):
+                return None
+            if self.many_devices and list(map(_get_device, tensors)) != self.devices:
+                return None
+            found = list(map(_data_ptr, tensors))
+            if found == self.seen and not closely:  # as they were seen before, unless they are other views of the same elements
+                return found if list(map(_numel, tensors)) == self.sizes else None
+            if [t.shape for t in tensors] != self.shapes or (closely and any(map(_is_neg, tensors))):
+                return None
+            self.seen = found
+            return found
         except (AttributeError, RuntimeError, NotImplementedError):
             return None
 
@@ -92,7 +105,6 @@ class Bucket:
             piece = params[first : first + _PIECE]
             self._pieces.append(_Piece(first, piece, slice(ends[first], ends[first + len(piece)])))
         self._closely = itertools.cycle(self._pieces)
-        self._check_devices = self.device.type != "cpu" or torch.cuda.is_available()  # else there is none but the CPU
         self._gradients = None  # their addresses
         self._states, self._aliases, self._addresses = [], [], []  # in the order of parameters and slots
         self._kept = []  # what must live until the step is queued
@@ -207,7 +219,7 @@ class Bucket:
                 return False
             if has_moved:
                 moved.append(piece)
-            found = piece.addresses_of(tensors, piece is closely or self._check_devices)
+            found = piece.addresses_of(tensors, piece is closely)
             if found is None:
                 if not piece.params_fit():
                     return False
