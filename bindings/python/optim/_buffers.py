@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from . import _abi
+from ._library import InvalidArgumentError
 
 _NUMPY = {"<f4": _abi.F32, "<f8": _abi.F64, "<f2": _abi.F16}
 _DLPACK = {(2, 32): _abi.F32, (2, 64): _abi.F64, (2, 16): _abi.F16, (4, 16): _abi.BF16}  # kDLFloat 2, kDLBfloat 4
@@ -30,10 +31,11 @@ class Buffer:
 
 
 def describe(tensor, name, writable=True):
-    """The buffer of a tensor; errors call it `name`."""
+    """The buffer of a tensor; errors call it `name`. What has no memory of its own, as a NumPy scalar, is copied where it is only
+    read."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(tensor, torch.Tensor):
-        return _describe_torch(torch, tensor, name)
+        return _describe_torch(torch, tensor, name, writable)
     if hasattr(tensor, "__array_interface__"):
         return _describe_numpy(tensor, name, writable)
     if hasattr(tensor, "__dlpack__"):
@@ -49,17 +51,32 @@ def dense(tensor, name, writable=True):
         raise ValueError(
             f"{name} is expanded: {buffer.shape} with stride 0 in dimension {expanded[0]}; it must be dense, as a copy of it is"
         )
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(tensor, torch.Tensor) and tensor.is_neg():
-        raise ValueError(f"{name} has a pending negation; tensor.resolve_neg() makes it")
     return buffer
+
+
+def refuse_overlaps(buffers, places):
+    """Parameters of one plan are apart: names two that are not, and what to do."""
+    spans = []
+    for buffer, place in zip(buffers, places):
+        elements = 1
+        for size in buffer.shape:
+            elements *= size
+        if elements:
+            spans.append((buffer.address, buffer.address + elements * ITEM_SIZES[buffer.dtype], place))
+    spans.sort()
+    for (_, end, first), (begin, _, second) in zip(spans, spans[1:]):
+        if begin < end:
+            raise InvalidArgumentError(
+                f"params[{second}] overlaps params[{first}] in memory; give the optimizer one tensor in their place, "
+                "such as the one that both are views of"
+            )
 
 
 def torch_dtypes(torch):
     return {torch.float32: _abi.F32, torch.float64: _abi.F64, torch.float16: _abi.F16, torch.bfloat16: _abi.BF16}
 
 
-def _describe_torch(torch, tensor, name):
+def _describe_torch(torch, tensor, name, writable):
     if tensor.layout is not torch.strided:
         raise TypeError(f"{name} is sparse ({tensor.layout}); a dense tensor is needed")
     dtype = torch_dtypes(torch).get(tensor.dtype)
@@ -67,6 +84,10 @@ def _describe_torch(torch, tensor, name):
         raise TypeError(f"{name} is {tensor.dtype}; allowed are {ALLOWED}")
     if tensor.device.type not in ("cpu", "cuda"):
         raise ValueError(f"{name} is on {tensor.device}; allowed are cpu and cuda")
+    if tensor.is_neg():
+        if writable:
+            raise ValueError(f"{name} has a pending negation; tensor.resolve_neg() makes it")
+        tensor = tensor.resolve_neg()
     device = (tensor.device.type, tensor.device.index or 0)
     return Buffer(tensor.data_ptr(), dtype, tuple(tensor.shape), tensor.stride(), device, tensor)
 

@@ -92,7 +92,7 @@ class Bucket:
 
     def __init__(self, rows, rule, params, groups, places, options):
         buffers = [_buffers.dense(p, f"params[{place}]") for p, place in zip(params, places)]
-        _refuse_overlaps(buffers, places)
+        _buffers.refuse_overlaps(buffers, places)
         self.params, self.groups, self.places, self.rule = params, groups, places, rule
         self.device = params[0].device
         self.engine = engine_for(buffers[0].device)
@@ -281,7 +281,7 @@ class Bucket:
             return tensor.data_ptr()
         param = self.params[index]
         name = f"{what} of params[{self.places[index]}]"
-        _buffers.describe(tensor, name)  # refuses what is sparse or whole-numbered, among others
+        _buffers.describe(tensor, name, writable=False)  # refuses what is sparse or whole-numbered, among others
         if tensor.shape != param.shape:
             raise ValueError(f"{name} has shape {tuple(tensor.shape)}; it must be {tuple(param.shape)}")
         if tensor.device != param.device:
@@ -331,24 +331,6 @@ def _check_state(value, slot, name):
         raise ValueError(f"{name} is {value.dtype}, {value.layout}, on {value.device}; it must be dense and of {_buffers.ALLOWED}")
     if tuple(value.shape) != slot.shape:
         raise ValueError(f"{name} is {tuple(value.shape)}; it must be {slot.shape}")
-
-
-def _refuse_overlaps(buffers, places):
-    """Parameters of one plan are apart: names two that are not, and what to do."""
-    spans = []
-    for buffer, place in zip(buffers, places):
-        elements = 1
-        for size in buffer.shape:
-            elements *= size
-        if elements:
-            spans.append((buffer.address, buffer.address + elements * _buffers.ITEM_SIZES[buffer.dtype], place))
-    spans.sort()
-    for (_, end, first), (begin, _, second) in zip(spans, spans[1:]):
-        if begin < end:
-            raise InvalidArgumentError(
-                f"params[{second}] overlaps params[{first}] in memory; give the optimizer one tensor in their place, "
-                "such as the one that both are views of"
-            )
 
 
 def partition(param_groups, takes_part):

@@ -85,7 +85,9 @@ class ArrayOptimizer:
         return list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
 
     def _described(self):
-        return [_buffers.dense(array, f"params[{i}]") for i, array in enumerate(self._given)]
+        buffers = [_buffers.dense(array, f"params[{i}]") for i, array in enumerate(self._given)]
+        _buffers.refuse_overlaps(buffers, range(len(buffers)))
+        return buffers
 
     def _look_at_params(self):
         """The arrays are those that the optimizer was made for, and where they were: NumPy can resize one in place."""
