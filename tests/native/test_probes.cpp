@@ -96,7 +96,7 @@ TEST_P(Probes, Misuse) {
     tensors.view(1) = good;
   };
   expect_refused([](optim_tensor& t) { t.data = nullptr; }, {"tensors[1]", "NULL"});
-  expect_refused([](optim_tensor& t) { t.dtype = 4; }, {"tensors[1]", "dtype", "4"});
+  expect_refused([](optim_tensor& t) { t.dtype = 5; }, {"tensors[1]", "dtype", "5"});
   expect_refused([](optim_tensor& t) { t.data = static_cast<char*>(t.data) + 2; }, {"tensors[1]", "align"});
   expect_refused([&](optim_tensor& t) { t.data = tensors.view(0).data; }, {"overlap"});
   check(optim_rademacher(engine_, 0, nullptr, 0, 0));

@@ -163,6 +163,18 @@ def test_refused_states_change_nothing():
         (lambda s: s["state"][0].pop("exp_avg"), "params\\[0\\] has the states"),
         (lambda s: s["state"].pop(), "0 parameters"),
         (lambda s: s["param_groups"][0].update(lr=-1), "lr of group 0 is -1"),
+        (lambda s: s["state"][0].update(exp_avg=numpy.zeros((3, 4), numpy.float32)), "params\\[0\\] has the states .*\\(4, 3\\)"),
+        (lambda s: s["state"][0].update(exp_avg=numpy.zeros((4, 3), object)), "object"),
+        (lambda s: s["state"][0].update(exp_avg=None), "NoneType"),
+        (lambda s: s["state"].__setitem__(0, 3), "state 0 is of type int"),
+        (lambda s: s.update(state={}), "must be a list"),
+        (lambda s: s.pop("param_groups"), "no param_groups"),
+        (lambda s: s.pop("counts"), "counts of the state is None"),
+        (lambda s: s.update(counts=[]), "counts of the state is \\[\\]; it must be a list of the counts of 1"),
+        (lambda s: s.update(counts=[3]), "counts\\[0\\] of the state is 3"),
+        (lambda s: s.update(counts=[(None, 0, True)]), "counts\\[0\\]\\[0\\] is None; a whole number"),
+        (lambda s: (s.update(counts=[(-1, 0, True)]), s["state"][0]["exp_avg"].fill(9)), "counts\\[0\\]\\[0\\] is -1"),
+        (lambda s: s["param_groups"][0].update(lr="fast"), "lr is 'fast'"),
     ]:
         broken = optimizer.state_dict()
         change(broken)

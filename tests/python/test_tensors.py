@@ -1,5 +1,7 @@
 """Tensors of all kinds that torch programs have: moved, half precision, channels last, frozen, empty."""
 
+import collections
+import copy
 import pickle
 
 import pytest
@@ -46,6 +48,36 @@ def test_a_parameter_that_moves_to_where_its_gradient_was():
     param.grad = torch.ones(3)
     optimizer.step()
     assert torch.equal(param.detach(), torch.zeros(3))
+
+
+def test_a_state_that_is_replaced_is_stepped_where_it_is():
+    first, second = model(), model()
+    one, two = torch.optim.Adam(first.parameters()), optim.Adam(second.parameters())
+    for step in range(4):
+        train(first, one, 1)
+        train(second, two, 1)
+        for made, optimizer in ((first, one), (second, two)):
+            state = optimizer.state[made[0].weight]
+            state["exp_avg"] = state["exp_avg"].clone() if step % 2 else torch.zeros_like(state["exp_avg"])
+    assert difference(first, second) < 1e-6
+    assert two._binding.states is two.state and type(copy.deepcopy(two.state)) is collections.defaultdict
+
+
+def test_a_dictionary_of_states_is_looked_through_only_after_a_change():
+    params = [torch.nn.Parameter(torch.ones(2)) for _ in range(3)]
+    optimizer = optim.Adam(params)
+    for param in params:
+        param.grad = torch.ones(2)
+    optimizer.step()
+    looks = []
+    take = optimizer._binding._takes
+    optimizer._binding._takes = lambda states: looks.append(1) or take(states)
+    optimizer.step()
+    assert not looks
+    optimizer.state[params[0]]["note"] = "mine"
+    optimizer.step()
+    optimizer.step()
+    assert len(looks) == 1 and optimizer.state[params[0]]["note"] == "mine"
 
 
 def test_parameters_that_change_places_with_others():

@@ -152,6 +152,29 @@ def test_counts_belong_to_parameters_as_in_torch(name, options):
     assert all(torch.allclose(*pair, rtol=2e-5, atol=2e-6) for pair in zip(*sets))
 
 
+def test_states_take_their_counts_to_another_parameter():
+    """As programs do that grow or prune parameters while they train."""
+    results = []
+    for library in (torch.optim, optim):
+        old, other = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
+        optimizer = library.Adam([old, other], lr=0.1)
+        for _ in range(20):
+            old.grad, other.grad = torch.ones(2), torch.ones(2)
+            optimizer.step()
+        state = optimizer.state.pop(old)
+        new = torch.nn.Parameter(torch.cat([old.detach(), torch.zeros(1)]))
+        for name in ("exp_avg", "exp_avg_sq"):
+            state[name] = torch.cat([state[name], torch.zeros(1)])
+        optimizer.param_groups[0]["params"][0] = new
+        optimizer.state[new] = state
+        del optimizer.state[other]  # which begins anew
+        for _ in range(2):
+            new.grad, other.grad = torch.ones(3), -torch.ones(2)
+            optimizer.step()
+        results.append(torch.cat([new.detach(), other.detach()]))
+    assert torch.allclose(*results, rtol=1e-4)
+
+
 def test_counts_of_a_group_together():
     """As pytorch_optimizer counts, where a group asks for it: the second parameter begins with the correction of step 4."""
     params = [torch.nn.Parameter(torch.zeros(2)) for _ in range(2)]

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from . import _abi
+from ._library import InvalidArgumentError
 
 _NUMPY = {"<f4": _abi.F32, "<f8": _abi.F64, "<f2": _abi.F16}
 _DLPACK = {(2, 32): _abi.F32, (2, 64): _abi.F64, (2, 16): _abi.F16, (4, 16): _abi.BF16}  # kDLFloat 2, kDLBfloat 4
@@ -30,10 +31,11 @@ class Buffer:
 
 
 def describe(tensor, name, writable=True):
-    """The buffer of a tensor; errors call it `name`."""
+    """The buffer of a tensor; errors call it `name`. What has no memory of its own, as a NumPy scalar, is copied where it is only
+    read."""
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(tensor, torch.Tensor):
-        return _describe_torch(torch, tensor, name)
+        return _describe_torch(torch, tensor, name, writable)
     if hasattr(tensor, "__array_interface__"):
         return _describe_numpy(tensor, name, writable)
     if hasattr(tensor, "__dlpack__"):
@@ -41,11 +43,40 @@ def describe(tensor, name, writable=True):
     raise TypeError(f"{name} is a {type(tensor).__name__}; a torch tensor, a NumPy array or a DLPack tensor is needed")
 
 
+def dense(tensor, name, writable=True):
+    """The buffer of a tensor that a native call may walk through: each element has a place of its own, and is what it seems."""
+    buffer = describe(tensor, name, writable)
+    expanded = [i for i, (size, step) in enumerate(zip(buffer.shape, buffer.strides)) if step == 0 and size > 1]
+    if expanded and 0 not in buffer.shape:
+        raise ValueError(
+            f"{name} is expanded: {buffer.shape} with stride 0 in dimension {expanded[0]}; it must be dense, as a copy of it is"
+        )
+    return buffer
+
+
+def refuse_overlaps(buffers, places):
+    """Parameters of one plan are apart: names two that are not, and what to do."""
+    spans = []
+    for buffer, place in zip(buffers, places):
+        elements = 1
+        for size in buffer.shape:
+            elements *= size
+        if elements:
+            spans.append((buffer.address, buffer.address + elements * ITEM_SIZES[buffer.dtype], place))
+    spans.sort()
+    for (_, end, first), (begin, _, second) in zip(spans, spans[1:]):
+        if begin < end:
+            raise InvalidArgumentError(
+                f"params[{second}] overlaps params[{first}] in memory; give the optimizer one tensor in their place, "
+                "such as the one that both are views of"
+            )
+
+
 def torch_dtypes(torch):
     return {torch.float32: _abi.F32, torch.float64: _abi.F64, torch.float16: _abi.F16, torch.bfloat16: _abi.BF16}
 
 
-def _describe_torch(torch, tensor, name):
+def _describe_torch(torch, tensor, name, writable):
     if tensor.layout is not torch.strided:
         raise TypeError(f"{name} is sparse ({tensor.layout}); a dense tensor is needed")
     dtype = torch_dtypes(torch).get(tensor.dtype)
@@ -53,11 +84,20 @@ def _describe_torch(torch, tensor, name):
         raise TypeError(f"{name} is {tensor.dtype}; allowed are {ALLOWED}")
     if tensor.device.type not in ("cpu", "cuda"):
         raise ValueError(f"{name} is on {tensor.device}; allowed are cpu and cuda")
+    if tensor.is_neg():
+        if writable:
+            raise ValueError(f"{name} has a pending negation; tensor.resolve_neg() makes it")
+        tensor = tensor.resolve_neg()
     device = (tensor.device.type, tensor.device.index or 0)
     return Buffer(tensor.data_ptr(), dtype, tuple(tensor.shape), tensor.stride(), device, tensor)
 
 
 def _describe_numpy(array, name, writable):
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(array, numpy.generic):  # its address is that of a copy which is gone at once
+        if writable:
+            raise TypeError(f"{name} is a NumPy scalar ({type(array).__name__}), which cannot change; an array is needed")
+        array = numpy.asarray(array)
     interface = array.__array_interface__
     kind = getattr(array, "dtype", None)
     dtype = _abi.BF16 if getattr(kind, "name", "") == "bfloat16" else _NUMPY.get(interface["typestr"])

@@ -6,7 +6,7 @@ import itertools
 
 import torch
 
-from . import _buffers, _storage
+from . import _buffers, _state, _state_dict, _storage
 from ._native import Plan, StepCounts, engine_for
 from ._options import Options, bound
 from ._schema import ALIASES, RULES
@@ -42,6 +42,7 @@ class Optimizer(torch.optim.Optimizer):
         self._estimated = set()  # the parameters whose Hessian was estimated at some step
         self._check(self.options.completed(defaults))  # before the parameters are looked at
         super().__init__(params, defaults)
+        self.state = _state.States()
 
     # ---- groups -------------------------------------------------------------------------------------------------------
 
@@ -118,8 +119,11 @@ class Optimizer(torch.optim.Optimizer):
         return loss
 
     def _bound(self):
-        if self._binding is None or self._binding.is_stale(self.param_groups):
-            self._binding = Binding(self, self._step_counts())
+        if self._binding is None or self._binding.is_stale(self):
+            counts = self._step_counts()
+            if self._binding is not None:
+                self._binding.move_counts(counts, self.state)
+            self._binding = Binding(self, counts)
         return self._binding
 
     def _step_counts(self):
@@ -193,34 +197,35 @@ class Optimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict):
         """Loads a state of this optimizer, or of one of torch.optim or pytorch_optimizer with the same states. Tensors are
         copied. Options that the state does not have stay as they are; states that the rule does not have are dropped with a
-        warning. Where one is missing or of another size, the state is refused and the optimizer stays as it was. Only master weights
-        may be missing: the next step takes them from the parameters."""
-        groups = state_dict["param_groups"]
-        sizes, given = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in groups]
-        if sizes != given:
-            raise ValueError(f"the state has groups of {given} parameters; the optimizer has {sizes}")
-        indices = list(itertools.chain.from_iterable(group["params"] for group in groups))
+        warning. Where one is missing or of another shape, or the dictionary is malformed, a ValueError names it and the optimizer stays
+        as it was. Only master weights may be missing: the next step takes them from the parameters."""
+        groups, states = _state_dict.parts(state_dict, dict)
+        sizes, given = [len(g["params"]) for g in self.param_groups], [_indices(i, group) for i, group in enumerate(groups)]
+        if sizes != list(map(len, given)):
+            raise ValueError(f"the state has groups of {list(map(len, given))} parameters; the optimizer has {sizes}")
+        indices = list(itertools.chain.from_iterable(given))
         params = list(itertools.chain.from_iterable(group["params"] for group in self.param_groups))
         kept = ("state", "param_groups", "_binding", "_counts", "_probes", "_estimated")
         before = {name: getattr(self, name) for name in kept}
         try:
             described = ({**own, **loaded} for own, loaded in zip(self.param_groups, groups))
-            counts = itertools.chain.from_iterable(_loaded_counts(group, state_dict["state"]) for group in described)
+            counts = itertools.chain.from_iterable(_loaded_counts(group, states) for group in described)
             self._counts = dict(zip(params, counts))
             self._estimated = {param for param, made in self._counts.items() if made.input_steps}
-            self.state = type(self.state)(dict)
-            for index, param in zip(indices, params):
-                states = state_dict["state"].get(index, {})
-                found = {n: copy.deepcopy(v) for n, v in states.items() if n not in _COUNTS and v is not None}
+            self.state = _state.States()
+            for param, index in zip(params, indices):
+                found = _copied(states.get(index) or {})
                 if found:
                     self.state[param] = found
             without_master = [param for param in params if _storage.MASTER not in self.state.get(param, {})]
             self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
-            self._binding, self._probes = None, int(state_dict.get("probes", 0))
+            self._binding, self._probes = None, _state_dict.count(state_dict.get("probes", 0), "probes")
             with torch.no_grad():
                 self._binding = Binding(self, self._counts)
-        except BaseException:
+        except BaseException as error:
             self.__dict__.update(before)
+            if isinstance(error, (ArithmeticError, AttributeError, LookupError, TypeError)):  # of a value of the state
+                raise ValueError(f"the state cannot be loaded: {error}") from error
             raise
         for param in without_master:
             if self.state.get(param, {}).pop(_storage.MASTER, None) is not None:  # the binding made them
@@ -238,20 +243,33 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state):
         self._binding = None
         super().__setstate__(state)
+        self.state = _state.States(self.state)
+
+
+def _indices(number, group):
+    """By what a loaded group knows its parameters among the states."""
+    indices = group.get("params")
+    if not isinstance(indices, (list, tuple)) or not all(isinstance(i, int) for i in indices):
+        raise ValueError(f"params of group {number} of the state is {indices!r}; it must be a list of indices")
+    return indices
+
+
+def _copied(states):
+    """A copy of the states of one parameter, without its counts."""
+    values = {n: v.detach() if isinstance(v, torch.Tensor) else v for n, v in states.items() if n not in _COUNTS and v is not None}
+    return copy.deepcopy(values)
 
 
 def _loaded_counts(group, states):
     """The counts of each parameter of a loaded group. torch.optim counts them with the states of each, pytorch_optimizer in its groups
     (dual averaging for all groups together, beside the states), and torch's SGD not at all: what has a state has made a step."""
-    shared = group.get("step", states.get("k", 1))
     by_group = bool(group.get("steps_by_group", False))
+    shared = _state_dict.steps(group.get("step", states.get("k", 1)), "step of a group")
     for index in group["params"]:
-        own = states.get(index, {})
-        steps = int(own.get("step", shared if own or by_group else 0))
-        counts = StepCounts(steps, int(own.get("input_step", steps)), bool(own.get("stepped", bool(own) and steps > 0)))
-        if min(counts) < 0:
-            raise ValueError(f"the steps of state {index} are {counts.steps}, {counts.input_steps}; allowed is 0 or more")
-        yield counts
+        own = states.get(index) or {}
+        steps = _state_dict.steps(own.get("step", shared if own or by_group else 0), f"step of state {index}")
+        input_steps = _state_dict.steps(own.get("input_step", steps), f"input_step of state {index}")
+        yield StepCounts(steps, input_steps, bool(own.get("stepped", bool(own) and steps > 0)))
 
 
 def _make_class(rule):

@@ -26,7 +26,7 @@ class _Call:
         listed = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
         buffers = []
         for i, tensor in enumerate(listed):
-            buffer = _absent() if tensor is None else _buffers.describe(tensor, f"{name}[{i}]")
+            buffer = _absent() if tensor is None else _buffers.dense(tensor, f"{name}[{i}]")
             if tensor is not None:
                 if self.device not in (None, buffer.device):
                     raise ValueError(f"{name}[{i}] is on {buffer.device}; the tensors before it are on {self.device}")
@@ -216,7 +216,7 @@ def pcgrad(task_grads, merged, reduction="mean", order=None):
     gradients = call.tensors([gradient for grads in task_grads for gradient in grads], "task_grads")
     for i, gradient in enumerate(gradients):  # an absent one has the shape of the others
         if not gradient.data:
-            target = _buffers.describe(merged[i % len(merged)], "merged")
+            target = _buffers.dense(merged[i % len(merged)], "merged")
             gradients[i : i + 1] = tensor_array([target])
             gradients[i].data = None
     targets = call.tensors(list(merged), "merged")

@@ -139,7 +139,8 @@ class SAM(Wrapper):
         options = dict(zip(self.OPTIONS, (rho, adaptive, perturb_eps, use_gc, asam_eta)))
         Plan(engine_for(("cpu", 0)), "sam_perturb", [tuple(map(float, options.values()))])  # refuses what is not allowed
         super().__init__(base_optimizer(params, **kwargs))
-        self._options, self._pairs, self._perturbed = options, None, False
+        self._options, self._pairs = options, None
+        self._perturbed, self._saved = False, []  # places of parameters, these, and what they were
         self._build()
 
     def __getstate__(self):
@@ -164,13 +165,9 @@ class SAM(Wrapper):
     def _build(self):
         rows, pairs = self._rows(), []
         for members in partition(self.param_groups, lambda param: param.requires_grad):
-            options = {"grad_dtype": -1}
-            perturb = Bucket(rows, _Rule("sam_perturb", ()), *members, options)
-            restore = Bucket([()] * len(rows), _Rule("sam_restore", ()), *members, options)
-            perturb.refresh(), restore.refresh()
-            states = perturb.make_states([{}] * len(perturb.params))
-            restore.plan.bind(states=[state.data_ptr() for made in states for state in made.values()])
-            pairs.append((perturb, restore, states))
+            perturb = Bucket(rows, _Rule("sam_perturb", ()), *members, {"grad_dtype": 0})
+            perturb.refresh()
+            pairs.append((perturb, perturb.make_states([{}] * len(perturb.params))))
         self._pairs, self._bound = pairs, self._members()
 
     def _members(self):
@@ -181,25 +178,32 @@ class SAM(Wrapper):
         """Saves the parameters and moves those that have a gradient to the point of highest loss nearby."""
         if self._perturbed:
             raise RuntimeError("the first step was already made; second_step comes next")
-        # Now, also for the way back: it brings back what has a gradient now.
         fits = self._pairs is not None and self._bound == self._members()
-        if not fits or not all([bucket.refresh() for pair in self._pairs for bucket in pair[:2]]):
+        if not fits or not all([perturb.refresh() for perturb, _ in self._pairs]):
             self._build()
+            for perturb, _ in self._pairs:
+                perturb.refresh()
         rows = self._rows()
-        for perturb, _, _ in self._pairs:
+        for perturb, states in self._pairs:
             perturb.step(rows)
+            moved = [i for i, param in enumerate(perturb.params) if param.grad is not None]
+            self._saved += [(perturb.places[i], perturb.params[i], old) for i in moved for old in states[i].values()]
         self._perturbed = True
         if zero_grad:
             self.zero_grad()
 
+    @torch.no_grad()
     def restore(self):
-        """Brings the parameters back, to the bit, without a step."""
+        """Brings the parameters back, to the bit, without a step. They may have been given other memory in the meantime, of their
+        shape."""
         if not self._perturbed:
             raise RuntimeError("the parameters are not perturbed; first_step comes first")
-        for _, restore, _ in self._pairs:
-            restore.set_stream()
-            restore.plan.step()
-        self._perturbed = False
+        for place, param, old in self._saved:
+            if param.shape != old.shape:
+                raise ValueError(f"params[{place}] was perturbed as {tuple(old.shape)} and is now {tuple(param.shape)}; give it that shape")
+        for _, param, old in reversed(self._saved):  # of two that are the same memory the second was perturbed last
+            param.data.copy_(old)
+        self._perturbed, self._saved = False, []
 
     def second_step(self, zero_grad=False):
         """Brings the parameters back, to the bit, and steps the optimizer with the gradients of now."""
