@@ -24,6 +24,7 @@ public sealed unsafe class GradientScaler : IDisposable
     public GradientScaler(Engine engine, LossScaling? scaling = null)
     {
         ArgumentNullException.ThrowIfNull(engine);
+        engine.CheckOpen();
         Engine = engine;
         Scaling = scaling ?? new AmpScaling();
         var options = Scaling.ToNative();
@@ -95,17 +96,15 @@ public sealed unsafe class GradientScaler : IDisposable
     public void Step(Optimizer optimizer)
     {
         CheckOptimizer(optimizer);
-        var state = State;
         var unscaled = _unscaled.Contains(optimizer);
         optimizer.Step(
             new StepOptions
             {
-                GradScale = unscaled ? 0 : (nint)(&state->Scale),
-                FoundInf = (nint)(&state->Overflow),
-                Overflow = unscaled ? 0 : (nint)(&state->Overflow),
+                GradScale = unscaled ? null : Scale,
+                FoundInf = FoundInf,
+                Overflow = unscaled ? null : FoundInf,
             }
         );
-        GC.KeepAlive(this);
         _stepped.Add(optimizer);
     }
 
@@ -113,8 +112,8 @@ public sealed unsafe class GradientScaler : IDisposable
     public void Update()
     {
         var options = Scaling.ToNative();
-        NativeStatus.Check(NativeMethods.LossScaleUpdate(Engine.Handle, &options, State));
-        GC.KeepAlive(this);
+        using var hold = new OwnerHold(_state);
+        NativeStatus.Check(NativeMethods.LossScaleUpdate(Engine.LivingHandle, &options, State));
         _unscaled.Clear();
         _stepped.Clear();
     }
@@ -148,14 +147,14 @@ public sealed unsafe class GradientScaler : IDisposable
         var options = Options(scaling);
         using (var trial = Engine.Allocate((ulong)sizeof(NativeLossScale))!)
         {
-            NativeStatus.Check(NativeMethods.LossScaleInit(Engine.Handle, &options, (NativeLossScale*)trial.Pointer));
+            NativeStatus.Check(NativeMethods.LossScaleInit(Engine.LivingHandle, &options, (NativeLossScale*)trial.Pointer));
         }
 
         return () =>
         {
             var restored = values;
+            using var hold = new OwnerHold(_state);
             Engine.Copy(State, &restored, sizeof(NativeLossScale));
-            GC.KeepAlive(this);
             Scaling = scaling with { InitScale = Scaling.InitScale };
             _unscaled.Clear();
             _stepped.Clear();
@@ -198,14 +197,24 @@ public sealed unsafe class GradientScaler : IDisposable
     private NativeLossScale Read()
     {
         NativeLossScale state;
+        using var hold = new OwnerHold(_state);
         Engine.Copy(&state, State, sizeof(NativeLossScale));
-        GC.KeepAlive(this);
         return state;
     }
 
     private void CheckOptimizer(Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
+        _ = State;
+        optimizer.CheckWhole();
+        if (optimizer.Engine.Device != Engine.Device)
+        {
+            throw new ArgumentException(
+                $"The optimizer is on {optimizer.Engine.Device}, the scaler on {Engine.Device}; give each device a scaler of its own.",
+                nameof(optimizer)
+            );
+        }
+
         if (_stepped.Contains(optimizer))
         {
             throw new InvalidOperationException("This optimizer made its step already; Update() comes between two steps.");

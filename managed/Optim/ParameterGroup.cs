@@ -8,7 +8,7 @@ public class ParameterGroup
 {
     private readonly IReadOnlyDictionary<string, double> _given;
     private RuleSchema? _rule;
-    private PlanHandle? _plan;
+    private Optimizer? _optimizer;
     private double[] _values = [];
     private int _index;
 
@@ -78,6 +78,7 @@ public class ParameterGroup
         var names = new Dictionary<int, string>();
         foreach (var (name, value) in _given)
         {
+            CheckNoHelper(rule, name);
             var index = rule.IndexOf(name);
             if (!names.TryAdd(index, name))
             {
@@ -91,36 +92,46 @@ public class ParameterGroup
         (_rule, _values) = (rule, values);
     }
 
-    /// <summary>From now on values go to the plan.</summary>
-    internal void Attach(PlanHandle plan, int index)
+    /// <summary>From now on values go to the plan of the optimizer.</summary>
+    internal void Attach(Optimizer optimizer, int index)
     {
-        (_plan, _index) = (plan, index);
+        (_optimizer, _index) = (optimizer, index);
         ReadValues();
     }
 
     /// <summary>Leaves the group as if it had never been resolved, when its optimizer could not be made.</summary>
-    internal void Detach() => (_rule, _plan, _values) = (null, null, []);
+    internal void Detach() => (_rule, _optimizer, _values) = (null, null, []);
 
-    internal unsafe void SetValues(ReadOnlySpan<double> values)
+    internal void SetValues(ReadOnlySpan<double> values)
     {
-        fixed (double* row = values)
-        {
-            NativeStatus.Check(NativeMethods.PlanSetHypers(_plan!, _index, row, values.Length));
-        }
-
+        _optimizer!.SetValues(_index, values);
         ReadValues();
     }
 
     /// <summary>The library has the last word: a 0 may have stood for the value of another hyper-parameter.</summary>
-    private unsafe void ReadValues()
+    internal unsafe void ReadValues()
     {
         fixed (double* row = _values)
         {
-            NativeStatus.Check(NativeMethods.PlanGetHypers(_plan!, _index, row, _values.Length));
+            NativeStatus.Check(NativeMethods.PlanGetHypers(_optimizer!.Plan, _index, row, _values.Length));
         }
     }
 
     private protected virtual double[] Defaults(RuleSchema rule) => [.. rule.Hypers.Select(hyper => hyper.Default)];
+
+    /// <summary>Refuses what a group cannot have for itself.</summary>
+    private static void CheckNoHelper(RuleSchema rule, string name)
+    {
+        var isHyper = rule.Hypers.Any(hyper => hyper.Name == name || hyper.Spellings.Contains(name));
+        if (!isHyper && new Helpers().ToNumbers().ContainsKey(name))
+        {
+            throw new ArgumentException(
+                $"\"{name}\" is no hyper-parameter of {rule.Name} but a helper, which is for all groups: set it in the "
+                    + $"{nameof(Helpers)} of the optimizer.",
+                name
+            );
+        }
+    }
 
     internal static void CheckValues(RuleSchema rule, ReadOnlySpan<double> values)
     {

@@ -17,10 +17,29 @@ internal static class StateLoader
     public static Action Prepare(Optimizer optimizer, ITensorSource source, bool anyHelpers)
     {
         var (groups, stepped) = StateMetadata.Read(optimizer, source.Metadata, anyHelpers);
-        CheckTensors(optimizer, source);
+        double[][] values = [.. groups.Select(group => group.Hypers)];
+        var other = optimizer.NeedsOtherStates(values) ? optimizer.MakePlan(values) : null;
+        try
+        {
+            CheckTensors(optimizer, (other?.States ?? optimizer.StateMemory).Slots, source);
+        }
+        catch
+        {
+            other?.Dispose();
+            throw;
+        }
+
         return () =>
         {
-            SetHypers(optimizer, groups);
+            if (other is null)
+            {
+                SetHypers(optimizer, groups);
+            }
+            else
+            {
+                optimizer.Adopt(other);
+            }
+
             optimizer.IsHalfLoaded = true;
             ReadStates(optimizer, source);
             for (var i = 0; i < groups.Length; i++)
@@ -59,6 +78,7 @@ internal static class StateLoader
     private static void ReadStates(Optimizer optimizer, ITensorSource source)
     {
         var states = optimizer.StateMemory;
+        using var hold = states.Hold(); // the source is not ours: it may dispose the optimizer
         var staging = new byte[states.IsOnHost ? 0 : Math.Min(ChunkBytes, states.ByteLength)];
         optimizer.RefreshSources(); // for master weights
         foreach (var slot in states.Slots)
@@ -86,9 +106,8 @@ internal static class StateLoader
         }
     }
 
-    private static void CheckTensors(Optimizer optimizer, ITensorSource source)
+    private static void CheckTensors(Optimizer optimizer, IReadOnlyList<StateSlot> slots, ITensorSource source)
     {
-        var slots = optimizer.StateMemory.Slots;
         var taken = 0;
         foreach (var slot in slots)
         {

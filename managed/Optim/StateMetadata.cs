@@ -90,9 +90,10 @@ internal static class StateMetadata
     {
         var parameters = new JsonArray();
         var stepped = optimizer.Stepped();
+        var keys = ParameterNames.Keys(optimizer.Parameters);
         for (var i = 0; i < stepped.Length; i++)
         {
-            var description = Describe(optimizer, i);
+            var description = Describe(optimizer.Parameters[i].Value, keys[i]);
             description[Stepped] = stepped[i] != 0;
             parameters.Add((JsonNode)description);
         }
@@ -102,12 +103,11 @@ internal static class StateMetadata
 
     /// <summary>The elements of a state lie as those of its parameter do: "order" tells how where that is not row by
     /// row.</summary>
-    private static JsonObject Describe(Optimizer optimizer, int index)
+    private static JsonObject Describe(Tensor tensor, string key)
     {
-        var tensor = optimizer.Parameters[index].Value;
         var description = new JsonObject
         {
-            ["name"] = ParameterList.Key(optimizer.Parameters, index),
+            ["name"] = key,
             ["shape"] = Numbers(tensor.Shape),
             ["dtype"] = tensor.DType.ToSafeTensorType().Code(),
         };
@@ -130,12 +130,13 @@ internal static class StateMetadata
         }
 
         var stepped = new int[stored.Count];
+        var keys = ParameterNames.Keys(optimizer.Parameters);
         for (var i = 0; i < stepped.Length; i++)
         {
             var parameter = JsonFields.Object(stored[i], $"parameters[{i}]");
             stepped[i] = JsonFields.Flag(parameter[Stepped], $"parameters[{i}].{Stepped}") ? 1 : 0;
             parameter.Remove(Stepped);
-            var own = Describe(optimizer, i);
+            var own = Describe(optimizer.Parameters[i].Value, keys[i]);
             if (!JsonNode.DeepEquals(parameter, own))
             {
                 throw new OptimException(
