@@ -15,6 +15,7 @@ public sealed unsafe class GradientScaler : IDisposable
     private readonly BufferHandle _state;
     private readonly HashSet<Optimizer> _unscaled = [];
     private readonly HashSet<Optimizer> _stepped = [];
+    private bool _disposed;
 
     /// <summary>A scaler whose state is on the device of an engine.</summary>
     /// <param name="engine">The engine of the optimizers it is used with.</param>
@@ -61,7 +62,7 @@ public sealed unsafe class GradientScaler : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_state.IsClosed, this);
+            ObjectDisposedException.ThrowIf(_disposed || _state.IsClosed, this);
             return (NativeLossScale*)_state.Pointer;
         }
     }
@@ -187,6 +188,7 @@ public sealed unsafe class GradientScaler : IDisposable
     /// <summary>Frees the state, once no work that was queued uses it.</summary>
     public void Dispose()
     {
+        _disposed = true;
         Scale.Dispose();
         FoundInf.Dispose();
         _state.Dispose();
