@@ -52,10 +52,10 @@ public class ParameterGroup
     /// <summary>One value, by its name in the rule's schema.</summary>
     public double this[string hyper]
     {
-        get => _values[Rule.IndexOf(hyper)];
+        get => _values[IndexOf(Rule, hyper)];
         set
         {
-            var index = Rule.IndexOf(hyper);
+            var index = IndexOf(Rule, hyper);
             if (_values[index].Equals(value))
             {
                 return;
@@ -78,8 +78,7 @@ public class ParameterGroup
         var names = new Dictionary<int, string>();
         foreach (var (name, value) in _given)
         {
-            CheckNoHelper(rule, name);
-            var index = rule.IndexOf(name);
+            var index = IndexOf(rule, name);
             if (!names.TryAdd(index, name))
             {
                 throw new ArgumentException($"{rule.Name}: \"{names[index]}\" and \"{name}\" are one hyper-parameter; give one of them.");
@@ -119,16 +118,19 @@ public class ParameterGroup
 
     private protected virtual double[] Defaults(RuleSchema rule) => [.. rule.Hypers.Select(hyper => hyper.Default)];
 
-    /// <summary>Refuses what a group cannot have for itself.</summary>
-    private static void CheckNoHelper(RuleSchema rule, string name)
+    private static int IndexOf(RuleSchema rule, string hyper)
     {
-        var isHyper = rule.Hypers.Any(hyper => hyper.Name == name || hyper.Spellings.Contains(name));
-        if (!isHyper && new Helpers().ToNumbers().ContainsKey(name))
+        try
+        {
+            return rule.IndexOf(hyper);
+        }
+        catch (ArgumentException exception) when (new Helpers().ToNumbers().ContainsKey(hyper))
         {
             throw new ArgumentException(
-                $"\"{name}\" is no hyper-parameter of {rule.Name} but a helper, which is for all groups: set it in the "
+                $"{rule.Name} has no hyper-parameter \"{hyper}\": that is a helper, which is for all groups; set it in the "
                     + $"{nameof(Helpers)} of the optimizer.",
-                name
+                nameof(hyper),
+                exception
             );
         }
     }

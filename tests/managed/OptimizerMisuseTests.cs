@@ -137,6 +137,14 @@ public sealed class OptimizerMisuseTests
             ["\"clip_norn\"", "it has lr"],
             () => Optimizer.Create("adamw", model.Engine, model.Parameters, Hypers("clip_norn", 1))
         );
+        using var optimizer = model.Optimizer("adamw");
+        AssertRefused<ArgumentException>(
+            ["\"lookahead_k\"", "for all groups"],
+            () =>
+            {
+                optimizer.Groups[0]["lookahead_k"] = 5;
+            }
+        );
     }
 
     [Fact]
