@@ -51,6 +51,7 @@ internal sealed unsafe class Binding
     {
         if (_epoch != Tensor.Epoch)
         {
+            using var hold = new OwnerHold(_plan);
             TakeValues();
             BindPointers(null);
         }
@@ -59,6 +60,7 @@ internal sealed unsafe class Binding
     /// <summary>Binds what moved, and the states if they are given.</summary>
     public void Bind(nint[]? states)
     {
+        using var hold = new OwnerHold(_plan); // what it keeps is about to change
         var epoch = Tensor.Epoch;
         TakeValues();
         TakeGradients();

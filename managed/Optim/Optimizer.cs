@@ -191,6 +191,7 @@ public abstract unsafe class Optimizer : IDisposable
     internal void StepRefreshed(in StepOptions options)
     {
         CheckWhole();
+        using var hold = new OwnerHold(Plan); // it may be disposed at any time, and what it keeps is about to change
         _bound.Binding.Refresh();
         var step = new NativeStep
         {

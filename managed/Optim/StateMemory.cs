@@ -56,13 +56,16 @@ internal sealed unsafe class StateMemory : IDisposable
     /// <summary>The slot as a tensor, which is disposed with the memory.</summary>
     public Tensor View(StateSlot slot)
     {
-        if (!_views.TryGetValue(slot, out var view) || view.IsDisposed)
+        lock (_views)
         {
-            var address = slot.Bytes > 0 ? _buffer!.Pointer + (nint)slot.Offset : 0;
-            view = _views[slot] = Tensor.Borrow(address, slot.DType, slot.Shape, _engine, _buffer);
-        }
+            if (!_views.TryGetValue(slot, out var view) || view.IsDisposed)
+            {
+                var address = slot.Bytes > 0 ? _buffer!.Pointer + (nint)slot.Offset : 0;
+                view = _views[slot] = Tensor.Borrow(address, slot.DType, slot.Shape, _engine, _buffer);
+            }
 
-        return view;
+            return view;
+        }
     }
 
     /// <summary>Holds the memory while it is used.</summary>
@@ -145,9 +148,12 @@ internal sealed unsafe class StateMemory : IDisposable
 
     public void Dispose()
     {
-        foreach (var view in _views.Values)
+        lock (_views)
         {
-            view.Dispose();
+            foreach (var view in _views.Values)
+            {
+                view.Dispose();
+            }
         }
 
         _buffer?.Dispose();

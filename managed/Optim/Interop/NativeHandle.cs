@@ -7,7 +7,7 @@ namespace Optim.Interop;
 /// survives being disposed or finalized first, so no order of disposal leaves a dangling pointer.</remarks>
 internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
 {
-    private readonly List<SafeHandle> _former = [];
+    private readonly List<object> _former = [];
     private object?[] _kept = [];
 
     public override bool IsInvalid => handle == 0;
@@ -30,9 +30,9 @@ internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
 
         OwnerHold.Begin(owner);
         _kept[place] = owner;
-        if (previous is SafeHandle former)
+        if (previous is not null)
         {
-            _former.Add(former);
+            _former.Add(previous);
         }
     }
 
@@ -41,7 +41,7 @@ internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
     {
         foreach (var owner in _former)
         {
-            owner.DangerousRelease();
+            OwnerHold.End(owner);
         }
 
         _former.Clear();
@@ -55,7 +55,7 @@ internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
         ReleaseFormer();
         foreach (var owner in _kept)
         {
-            (owner as SafeHandle)?.DangerousRelease();
+            OwnerHold.End(owner);
         }
 
         _kept = [];
