@@ -52,6 +52,18 @@ internal static partial class LibTorchSharp
     [LibraryImport(Library, EntryPoint = "THSTensor_is_leaf")]
     public static partial byte IsLeaf(nint tensor);
 
+    /// <summary>1: its elements are those in memory with the other sign, as of the imaginary part of a conjugate; -1: an
+    /// error.</summary>
+    [LibraryImport(Library, EntryPoint = "THSTensor_is_neg")]
+    public static partial long IsNegated(nint tensor);
+
+    /// <summary>A tensor of the same elements, in memory as they are.</summary>
+    [LibraryImport(Library, EntryPoint = "THSTensor_resolve_neg")]
+    public static partial nint ResolveNegation(nint tensor);
+
+    /// <summary>What all handles of one tensor have in common: an at::Tensor is a pointer to the tensor.</summary>
+    public static nint Identity(nint tensor) => Marshal.ReadIntPtr(tensor);
+
     /// <summary>Another tensor over the same memory, without history.</summary>
     [LibraryImport(Library, EntryPoint = "THSTensor_detach")]
     public static partial nint Detach(nint tensor);

@@ -30,6 +30,7 @@ internal sealed class TorchParameter : IDisposable
         _what = name is null ? $"Tensor {index}" : $"Tensor {index} (\"{name}\")";
         var tensor = Handle();
         Read(tensor, "");
+        Identity = LibTorchSharp.Identity(tensor);
         if (LibTorchSharp.IsLeaf(tensor) == 0)
         {
             throw new NotSupportedException(
@@ -57,6 +58,9 @@ internal sealed class TorchParameter : IDisposable
     }
 
     public Parameter Parameter { get; } = null!;
+
+    /// <summary>Tells whether another handle was of this tensor.</summary>
+    public nint Identity { get; }
 
     public void Refresh()
     {
@@ -130,6 +134,7 @@ internal sealed class TorchParameter : IDisposable
         var isTaken = false;
         try
         {
+            gradient = Resolved(gradient);
             Read(gradient, "The gradient of ");
             if (!_reader.HasLayoutOf(Parameter.Value))
             {
@@ -154,6 +159,24 @@ internal sealed class TorchParameter : IDisposable
         }
 
         Parameter.Gradient = _gradientView;
+    }
+
+    /// <summary>The gradient itself, or one that is in memory as it is, instead of it.</summary>
+    private static nint Resolved(nint gradient)
+    {
+        if (LibTorchSharp.IsNegated(gradient) != 1)
+        {
+            return gradient;
+        }
+
+        var resolved = LibTorchSharp.ResolveNegation(gradient);
+        if (resolved == 0)
+        {
+            LibTorchSharp.CheckError();
+        }
+
+        LibTorchSharp.Dispose(gradient);
+        return resolved;
     }
 
     private void TakeGradient(TorchHandle gradient)

@@ -8,7 +8,10 @@ namespace Optim.TorchSharp;
 /// <para>Parameters and gradients are used where they are, nothing is copied. A gradient may come, move or go between steps; a
 /// parameter without one is left alone. A parameter may move, but not change its type, shape, strides or device.</para>
 /// <para>The tensors and the memory behind them are kept alive as long as an optimizer may touch it, whatever is disposed
-/// first; a step with a disposed tensor throws, and changes nothing. On CUDA the engine must compute on torch's current
+/// first; a step with a disposed tensor throws, and changes nothing.</para>
+/// <para>Two handles of one tensor (tied weights) are one parameter, that of the first. Different tensors that share memory are
+/// refused by the optimizer.</para>
+/// <para>On CUDA the engine must compute on torch's current
 /// stream, or on one that waits for it; the default of both is the default stream.</para>
 /// </remarks>
 public sealed class TorchParameters : IReadOnlyList<Parameter>, IParameterSource, IDisposable
@@ -19,23 +22,34 @@ public sealed class TorchParameters : IReadOnlyList<Parameter>, IParameterSource
     private TorchParameters(Engine engine, int count, Func<int, nint> handleOf, Func<int, string?> nameOf)
     {
         var reader = new TorchTensorReader(engine);
-        _parameters = new TorchParameter[count];
+        var tensors = new HashSet<nint>();
+        var parameters = new List<TorchParameter>(count);
         try
         {
             for (var i = 0; i < count; i++)
             {
                 var index = i;
-                _parameters[i] = new TorchParameter(this, engine, reader, () => handleOf(index), i, nameOf(i));
+                var parameter = new TorchParameter(this, engine, reader, () => handleOf(index), i, nameOf(i));
+                if (tensors.Add(parameter.Identity))
+                {
+                    parameters.Add(parameter);
+                }
+                else
+                {
+                    parameter.Dispose(); // tied weights: a handle of a tensor that is there already
+                }
             }
         }
         catch
         {
-            Dispose();
+            parameters.ForEach(parameter => parameter.Dispose());
             throw;
         }
+
+        _parameters = [.. parameters];
     }
 
-    /// <summary>The number of parameters.</summary>
+    /// <summary>The number of parameters; a tensor that was given twice counts once.</summary>
     public int Count => _parameters.Length;
 
     /// <summary>One parameter. Its gradient is that of the last refresh.</summary>
@@ -120,7 +134,7 @@ public sealed class TorchParameters : IReadOnlyList<Parameter>, IParameterSource
         _disposed = true;
         foreach (var parameter in _parameters)
         {
-            parameter?.Dispose();
+            parameter.Dispose();
         }
     }
 

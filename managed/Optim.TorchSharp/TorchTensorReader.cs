@@ -29,6 +29,11 @@ internal sealed class TorchTensorReader(Engine engine)
             throw new NotSupportedException("is sparse; allowed are dense tensors, as to_dense() makes them.");
         }
 
+        if (LibTorchSharp.IsNegated(tensor) == 1)
+        {
+            throw new NotSupportedException("is the negative of what is in memory; allowed is what resolve_neg() makes of it.");
+        }
+
         DType = TypeOf(LibTorchSharp.Type(tensor));
         CheckDevice(LibTorchSharp.DeviceType(tensor), LibTorchSharp.DeviceIndex(tensor));
         _rank = (int)Checked(LibTorchSharp.Rank(tensor));

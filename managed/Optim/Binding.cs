@@ -6,7 +6,7 @@ namespace Optim;
 /// bound.</summary>
 internal sealed unsafe class Binding
 {
-    private const int FirstPlace = 2; // the plan keeps its engine and its states before
+    private const int FirstPlace = 5; // the plan keeps its engine, its states and what a step was told before
 
     private readonly PlanHandle _plan;
     private readonly IReadOnlyList<Parameter> _parameters;
@@ -46,25 +46,69 @@ internal sealed unsafe class Binding
         }
     }
 
+    /// <summary>Binds parameters again if any of them moved since, with the gradients and inputs of before.</summary>
+    public void RefreshValues()
+    {
+        if (_epoch != Tensor.Epoch)
+        {
+            using var hold = new OwnerHold(_plan);
+            TakeValues();
+            BindPointers(null);
+        }
+    }
+
     /// <summary>Binds what moved, and the states if they are given.</summary>
     public void Bind(nint[]? states)
     {
+        using var hold = new OwnerHold(_plan); // what it keeps is about to change
         var epoch = Tensor.Epoch;
+        TakeValues();
+        TakeGradients();
+        _inputs?.Refresh(_gradientTypes);
+        BindPointers(states);
+        _epoch = epoch;
+    }
+
+    /// <summary>The address of a tensor, whose owner the plan keeps from now on.</summary>
+    internal static nint Take(PlanHandle plan, int place, Tensor? tensor)
+    {
+        plan.Keep(place, tensor?.Owner); // before the address is read: it may be disposed at any time
+        return tensor?.Pointer ?? 0;
+    }
+
+    internal static bool Replace(ref nint bound, nint pointer)
+    {
+        var changed = bound != pointer;
+        bound = pointer;
+        return changed;
+    }
+
+    private void TakeValues()
+    {
         for (var i = 0; i < _parameters.Count; i++)
         {
-            var parameter = _parameters[i];
-            CheckUsable(i, parameter.Value, "Parameter");
-            _changed |= Replace(ref _values[i], parameter.Value.Pointer);
-            if (parameter.Gradient is { } gradient)
+            CheckUsable(i, _parameters[i].Value, "Parameter");
+            _changed |= Replace(ref _values[i], Take(_plan, FirstPlace + (2 * i), _parameters[i].Value));
+        }
+    }
+
+    private void TakeGradients()
+    {
+        for (var i = 0; i < _parameters.Count; i++)
+        {
+            var gradient = _parameters[i].Gradient;
+            if (gradient is not null)
             {
                 CheckUsable(i, gradient, "The gradient of parameter");
                 CheckType(i, gradient);
             }
 
-            _changed |= Replace(ref _gradients[i], parameter.Gradient?.Pointer ?? 0);
+            _changed |= Replace(ref _gradients[i], Take(_plan, FirstPlace + (2 * i) + 1, gradient));
         }
+    }
 
-        _inputs?.Refresh(_gradientTypes);
+    private void BindPointers(nint[]? states)
+    {
         if (_changed || states is not null)
         {
             fixed (
@@ -77,26 +121,9 @@ internal sealed unsafe class Binding
             }
         }
 
-        KeepOwners();
         _changed = false;
         _inputs?.Bind();
-        _epoch = epoch;
-    }
-
-    internal static bool Replace(ref nint bound, nint pointer)
-    {
-        var changed = bound != pointer;
-        bound = pointer;
-        return changed;
-    }
-
-    private void KeepOwners()
-    {
-        for (var i = 0; i < _parameters.Count; i++)
-        {
-            _plan.Keep(FirstPlace + (2 * i), _parameters[i].Value.Owner);
-            _plan.Keep(FirstPlace + (2 * i) + 1, _parameters[i].Gradient?.Owner);
-        }
+        _plan.ReleaseFormer();
     }
 
     private void CheckUsable(int index, Tensor tensor, string what)
@@ -105,7 +132,7 @@ internal sealed unsafe class Binding
         {
             throw new ObjectDisposedException(
                 nameof(Tensor),
-                $"{what} {ParameterList.Key(_parameters, index)} was disposed; the step needs it."
+                $"{what} {ParameterNames.Of(_parameters, index)} was disposed; the step needs it."
             );
         }
     }
@@ -115,7 +142,7 @@ internal sealed unsafe class Binding
         if (gradient.DType != _gradientTypes[index])
         {
             throw new InvalidOperationException(
-                $"The gradient of parameter {ParameterList.Key(_parameters, index)} is {gradient.DType}; "
+                $"The gradient of parameter {ParameterNames.Of(_parameters, index)} is {gradient.DType}; "
                     + $"the optimizer was made for {_gradientTypes[index]} "
                     + $"({nameof(OptimizerStorage)}.{nameof(OptimizerStorage.GradientType)})."
             );

@@ -5,10 +5,11 @@ namespace Optim;
 /// <summary>A device with the scratch memory, threads or stream that steps use. One engine serves any number of
 /// optimizers.</summary>
 /// <remarks>Disposal is safe in any order: the native engine lives until the last tensor and optimizer made from it is
-/// gone.</remarks>
+/// gone, and they go on working. Nothing new begins on an engine that is disposed.</remarks>
 public sealed unsafe class Engine : IDisposable
 {
     private readonly EngineHandle _handle;
+    private volatile bool _disposed;
 
     /// <summary>Creates an engine.</summary>
     /// <param name="device">The device to compute on.</param>
@@ -43,14 +44,24 @@ public sealed unsafe class Engine : IDisposable
         get
         {
             byte* text;
+            using var hold = new OwnerHold(Handle);
             NativeStatus.Check(NativeMethods.EngineDescription(Handle, &text));
-            var description = NativeText.Read(text);
-            GC.KeepAlive(this);
-            return description;
+            return NativeText.Read(text);
         }
     }
 
+    /// <summary>For what begins on the engine.</summary>
     internal EngineHandle Handle
+    {
+        get
+        {
+            CheckOpen();
+            return _handle;
+        }
+    }
+
+    /// <summary>For tensors and optimizers that were there before the engine was disposed.</summary>
+    internal EngineHandle LivingHandle
     {
         get
         {
@@ -75,7 +86,13 @@ public sealed unsafe class Engine : IDisposable
     public void Synchronize() => NativeStatus.Check(NativeMethods.EngineSynchronize(Handle));
 
     /// <inheritdoc/>
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _handle.Dispose();
+    }
+
+    internal void CheckOpen() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     internal BufferHandle? Allocate(ulong bytes)
     {
@@ -85,10 +102,10 @@ public sealed unsafe class Engine : IDisposable
         }
 
         void* buffer;
-        NativeStatus.Check(NativeMethods.BufferAlloc(Handle, bytes, &buffer));
+        NativeStatus.Check(NativeMethods.BufferAlloc(LivingHandle, bytes, &buffer));
         return new BufferHandle((nint)buffer, _handle);
     }
 
     internal void Copy(void* destination, void* source, long bytes) =>
-        NativeStatus.Check(NativeMethods.BufferCopy(Handle, destination, source, (ulong)bytes));
+        NativeStatus.Check(NativeMethods.BufferCopy(LivingHandle, destination, source, (ulong)bytes));
 }

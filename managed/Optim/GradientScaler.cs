@@ -15,6 +15,7 @@ public sealed unsafe class GradientScaler : IDisposable
     private readonly BufferHandle _state;
     private readonly HashSet<Optimizer> _unscaled = [];
     private readonly HashSet<Optimizer> _stepped = [];
+    private bool _disposed;
 
     /// <summary>A scaler whose state is on the device of an engine.</summary>
     /// <param name="engine">The engine of the optimizers it is used with.</param>
@@ -24,6 +25,7 @@ public sealed unsafe class GradientScaler : IDisposable
     public GradientScaler(Engine engine, LossScaling? scaling = null)
     {
         ArgumentNullException.ThrowIfNull(engine);
+        engine.CheckOpen();
         Engine = engine;
         Scaling = scaling ?? new AmpScaling();
         var options = Scaling.ToNative();
@@ -60,7 +62,7 @@ public sealed unsafe class GradientScaler : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_state.IsClosed, this);
+            ObjectDisposedException.ThrowIf(_disposed || _state.IsClosed, this);
             return (NativeLossScale*)_state.Pointer;
         }
     }
@@ -95,17 +97,15 @@ public sealed unsafe class GradientScaler : IDisposable
     public void Step(Optimizer optimizer)
     {
         CheckOptimizer(optimizer);
-        var state = State;
         var unscaled = _unscaled.Contains(optimizer);
         optimizer.Step(
             new StepOptions
             {
-                GradScale = unscaled ? 0 : (nint)(&state->Scale),
-                FoundInf = (nint)(&state->Overflow),
-                Overflow = unscaled ? 0 : (nint)(&state->Overflow),
+                GradScale = unscaled ? null : Scale,
+                FoundInf = FoundInf,
+                Overflow = unscaled ? null : FoundInf,
             }
         );
-        GC.KeepAlive(this);
         _stepped.Add(optimizer);
     }
 
@@ -113,8 +113,8 @@ public sealed unsafe class GradientScaler : IDisposable
     public void Update()
     {
         var options = Scaling.ToNative();
-        NativeStatus.Check(NativeMethods.LossScaleUpdate(Engine.Handle, &options, State));
-        GC.KeepAlive(this);
+        using var hold = new OwnerHold(_state);
+        NativeStatus.Check(NativeMethods.LossScaleUpdate(Engine.LivingHandle, &options, State));
         _unscaled.Clear();
         _stepped.Clear();
     }
@@ -148,14 +148,14 @@ public sealed unsafe class GradientScaler : IDisposable
         var options = Options(scaling);
         using (var trial = Engine.Allocate((ulong)sizeof(NativeLossScale))!)
         {
-            NativeStatus.Check(NativeMethods.LossScaleInit(Engine.Handle, &options, (NativeLossScale*)trial.Pointer));
+            NativeStatus.Check(NativeMethods.LossScaleInit(Engine.LivingHandle, &options, (NativeLossScale*)trial.Pointer));
         }
 
         return () =>
         {
             var restored = values;
+            using var hold = new OwnerHold(_state);
             Engine.Copy(State, &restored, sizeof(NativeLossScale));
-            GC.KeepAlive(this);
             Scaling = scaling with { InitScale = Scaling.InitScale };
             _unscaled.Clear();
             _stepped.Clear();
@@ -188,6 +188,7 @@ public sealed unsafe class GradientScaler : IDisposable
     /// <summary>Frees the state, once no work that was queued uses it.</summary>
     public void Dispose()
     {
+        _disposed = true;
         Scale.Dispose();
         FoundInf.Dispose();
         _state.Dispose();
@@ -198,14 +199,24 @@ public sealed unsafe class GradientScaler : IDisposable
     private NativeLossScale Read()
     {
         NativeLossScale state;
+        using var hold = new OwnerHold(_state);
         Engine.Copy(&state, State, sizeof(NativeLossScale));
-        GC.KeepAlive(this);
         return state;
     }
 
     private void CheckOptimizer(Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
+        _ = State;
+        optimizer.CheckWhole();
+        if (optimizer.Engine.Device != Engine.Device)
+        {
+            throw new ArgumentException(
+                $"The optimizer is on {optimizer.Engine.Device}, the scaler on {Engine.Device}; give each device a scaler of its own.",
+                nameof(optimizer)
+            );
+        }
+
         if (_stepped.Contains(optimizer))
         {
             throw new InvalidOperationException("This optimizer made its step already; Update() comes between two steps.");

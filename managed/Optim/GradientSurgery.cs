@@ -31,10 +31,16 @@ public static unsafe class GradientSurgery
         ArgumentNullException.ThrowIfNull(taskGradients);
         ArgumentNullException.ThrowIfNull(merged);
         Tensor[] targets = [.. merged];
-        using var results = new NativeTensors(targets, nameof(merged));
-        var gradients = Flatten(taskGradients, targets);
+        using var results = new NativeTensors(engine, targets, nameof(merged));
+        Tensor?[] given = Flatten(taskGradients, targets.Length);
+        Tensor[] described = [.. given.Select((gradient, i) => gradient ?? targets[i % targets.Length])];
+        using var gradients = new NativeTensors(engine, described, nameof(taskGradients));
+        for (var i = 0; i < given.Length; i++)
+        {
+            gradients.Pointer[i].Data = given[i] is null ? null : gradients.Pointer[i].Data;
+        }
+
         var sequence = order is null ? null : Flatten(order, taskGradients.Count);
-        fixed (NativeTensor* gradient = gradients)
         fixed (long* others = sequence)
         {
             NativeStatus.Check(
@@ -42,15 +48,13 @@ public static unsafe class GradientSurgery
                     engine.Handle,
                     taskGradients.Count,
                     targets.Length,
-                    gradient,
+                    gradients.Pointer,
                     results.Pointer,
                     others,
                     (int)reduction
                 )
             );
         }
-
-        GC.KeepAlive(taskGradients);
     }
 
     /// <summary>A random order for <see cref="Merge"/>; the same seed of the random numbers gives the same
@@ -69,29 +73,21 @@ public static unsafe class GradientSurgery
         return order;
     }
 
-    private static NativeTensor[] Flatten(IReadOnlyList<IReadOnlyList<Tensor?>> taskGradients, Tensor[] merged)
+    /// <summary>The gradients of the first task, then of the second, ...</summary>
+    private static Tensor?[] Flatten(IReadOnlyList<IReadOnlyList<Tensor?>> taskGradients, int count)
     {
-        var natives = new NativeTensor[taskGradients.Count * merged.Length];
         for (var task = 0; task < taskGradients.Count; task++)
         {
-            var gradients = taskGradients[task];
-            if (gradients is null || gradients.Count != merged.Length)
+            if (taskGradients[task]?.Count != count)
             {
                 throw new ArgumentException(
-                    $"Task {task} needs {merged.Length} gradients, one per merged tensor, not {gradients?.Count ?? 0}.",
+                    $"Task {task} needs {count} gradients, one per merged tensor, not {taskGradients[task]?.Count ?? 0}.",
                     nameof(taskGradients)
                 );
             }
-
-            for (var i = 0; i < merged.Length; i++)
-            {
-                ref var native = ref natives[(task * merged.Length) + i];
-                native = (gradients[i] ?? merged[i]).ToNative();
-                native.Data = gradients[i] is null ? null : native.Data;
-            }
         }
 
-        return natives;
+        return [.. taskGradients.SelectMany(gradients => gradients)];
     }
 
     private static long[] Flatten(IReadOnlyList<IReadOnlyList<int>> order, int tasks)

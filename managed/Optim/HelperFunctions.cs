@@ -13,19 +13,21 @@ public static unsafe class HelperFunctions
     /// <param name="foundInf">One Float32 on the device.</param>
     public static void Unscale(Engine engine, ReadOnlySpan<Tensor> gradients, Tensor gradScale, Tensor foundInf)
     {
-        using var grads = new NativeTensors(gradients, nameof(gradients));
-        var scale = CheckScalar(gradScale, nameof(gradScale));
-        var flag = CheckScalar(foundInf, nameof(foundInf));
-        NativeStatus.Check(NativeMethods.Unscale(Handle(engine), grads.Count, grads.Pointer, scale, flag));
-        GC.KeepAlive(gradScale);
-        GC.KeepAlive(foundInf);
+        using var grads = new NativeTensors(engine, gradients, nameof(gradients));
+        ArgumentNullException.ThrowIfNull(gradScale);
+        ArgumentNullException.ThrowIfNull(foundInf);
+        using var scaleHold = gradScale.Hold();
+        using var flagHold = foundInf.Hold();
+        var scale = gradScale.ScalarOn(engine, nameof(gradScale));
+        var flag = foundInf.ScalarOn(engine, nameof(foundInf));
+        NativeStatus.Check(NativeMethods.Unscale(engine.Handle, grads.Count, grads.Pointer, scale, flag));
     }
 
     /// <summary>Clamps every element to [-clipValue, clipValue].</summary>
     public static void ClipGradValue(Engine engine, ReadOnlySpan<Tensor> gradients, double clipValue)
     {
-        using var grads = new NativeTensors(gradients, nameof(gradients));
-        NativeStatus.Check(NativeMethods.ClipGradValue(Handle(engine), grads.Count, grads.Pointer, clipValue));
+        using var grads = new NativeTensors(engine, gradients, nameof(gradients));
+        NativeStatus.Check(NativeMethods.ClipGradValue(engine.Handle, grads.Count, grads.Pointer, clipValue));
     }
 
     /// <summary>Scales all gradients so that their global norm is at most maxNorm; returns the norm before, waiting for
@@ -43,10 +45,10 @@ public static unsafe class HelperFunctions
         double epsilon = 1e-6
     )
     {
-        using var grads = new NativeTensors(gradients, nameof(gradients));
+        using var grads = new NativeTensors(engine, gradients, nameof(gradients));
         double norm;
         NativeStatus.Check(
-            NativeMethods.ClipGradNorm(Handle(engine), grads.Count, grads.Pointer, maxNorm, normType, epsilon, &norm)
+            NativeMethods.ClipGradNorm(engine.Handle, grads.Count, grads.Pointer, maxNorm, normType, epsilon, &norm)
         );
         return norm;
     }
@@ -68,11 +70,11 @@ public static unsafe class HelperFunctions
     )
     {
         CheckPairs(parameters, gradients, nameof(gradients));
-        using var values = new NativeTensors(parameters, nameof(parameters));
-        using var grads = new NativeTensors(gradients, nameof(gradients));
+        using var values = new NativeTensors(engine, parameters, nameof(parameters));
+        using var grads = new NativeTensors(engine, gradients, nameof(gradients));
         NativeStatus.Check(
             NativeMethods.Agc(
-                Handle(engine),
+                engine.Handle,
                 values.Count,
                 values.Pointer,
                 grads.Pointer,
@@ -89,8 +91,8 @@ public static unsafe class HelperFunctions
     /// <param name="beta">Sharpness, above 0.</param>
     public static void Softplus(Engine engine, ReadOnlySpan<Tensor> tensors, double beta = 50)
     {
-        using var list = new NativeTensors(tensors, nameof(tensors));
-        NativeStatus.Check(NativeMethods.Softplus(Handle(engine), list.Count, list.Pointer, beta));
+        using var list = new NativeTensors(engine, tensors, nameof(tensors));
+        NativeStatus.Check(NativeMethods.Softplus(engine.Handle, list.Count, list.Pointer, beta));
     }
 
     /// <summary>Subtracts each row's mean from gradients of rank 2 or more (arXiv 2004.01461).</summary>
@@ -99,8 +101,8 @@ public static unsafe class HelperFunctions
     /// <param name="convOnly">Only rank 4 or more.</param>
     public static void Centralize(Engine engine, ReadOnlySpan<Tensor> gradients, bool convOnly = false)
     {
-        using var grads = new NativeTensors(gradients, nameof(gradients));
-        NativeStatus.Check(NativeMethods.Centralize(Handle(engine), grads.Count, grads.Pointer, convOnly ? 1 : 0));
+        using var grads = new NativeTensors(engine, gradients, nameof(gradients));
+        NativeStatus.Check(NativeMethods.Centralize(engine.Handle, grads.Count, grads.Pointer, convOnly ? 1 : 0));
     }
 
     /// <summary>Divides gradients by their standard deviation.</summary>
@@ -115,9 +117,9 @@ public static unsafe class HelperFunctions
         double epsilon = 1e-8
     )
     {
-        using var grads = new NativeTensors(gradients, nameof(gradients));
+        using var grads = new NativeTensors(engine, gradients, nameof(gradients));
         NativeStatus.Check(
-            NativeMethods.Normalize(Handle(engine), grads.Count, grads.Pointer, channels ? 1 : 0, epsilon)
+            NativeMethods.Normalize(engine.Handle, grads.Count, grads.Pointer, channels ? 1 : 0, epsilon)
         );
     }
 
@@ -130,9 +132,9 @@ public static unsafe class HelperFunctions
         double epsilon = 1e-8
     )
     {
-        using var values = new NativeTensors(parameters, nameof(parameters));
+        using var values = new NativeTensors(engine, parameters, nameof(parameters));
         NativeStatus.Check(
-            NativeMethods.NormLoss(Handle(engine), values.Count, values.Pointer, learningRate, factor, epsilon)
+            NativeMethods.NormLoss(engine.Handle, values.Count, values.Pointer, learningRate, factor, epsilon)
         );
     }
 
@@ -149,12 +151,12 @@ public static unsafe class HelperFunctions
     )
     {
         CheckPairs(parameters, secondMoments, nameof(secondMoments));
-        using var values = new NativeTensors(parameters, nameof(parameters));
-        using var moments = new NativeTensors(secondMoments, nameof(secondMoments));
+        using var values = new NativeTensors(engine, parameters, nameof(parameters));
+        using var moments = new NativeTensors(engine, secondMoments, nameof(secondMoments));
         double rms;
         NativeStatus.Check(
             NativeMethods.StableWeightDecay(
-                Handle(engine),
+                engine.Handle,
                 values.Count,
                 values.Pointer,
                 moments.Pointer,
@@ -178,9 +180,9 @@ public static unsafe class HelperFunctions
     )
     {
         CheckPairs(parameters, slowParameters, nameof(slowParameters));
-        using var values = new NativeTensors(parameters, nameof(parameters));
-        using var slow = new NativeTensors(slowParameters, nameof(slowParameters));
-        NativeStatus.Check(NativeMethods.Lookahead(Handle(engine), values.Count, values.Pointer, slow.Pointer, alpha));
+        using var values = new NativeTensors(engine, parameters, nameof(parameters));
+        using var slow = new NativeTensors(engine, slowParameters, nameof(slowParameters));
+        NativeStatus.Check(NativeMethods.Lookahead(engine.Handle, values.Count, values.Pointer, slow.Pointer, alpha));
     }
 
     /// <summary>First step of sharpness-aware minimization (<see cref="SharpnessAwareMinimization"/>): saves the
@@ -200,13 +202,13 @@ public static unsafe class HelperFunctions
     {
         CheckPairs(parameters, gradients, nameof(gradients));
         CheckPairs(parameters, oldParameters, nameof(oldParameters));
-        using var values = new NativeTensors(parameters, nameof(parameters));
-        using var grads = new NativeTensors(gradients, nameof(gradients));
-        using var old = new NativeTensors(oldParameters, nameof(oldParameters));
+        using var values = new NativeTensors(engine, parameters, nameof(parameters));
+        using var grads = new NativeTensors(engine, gradients, nameof(gradients));
+        using var old = new NativeTensors(engine, oldParameters, nameof(oldParameters));
         options ??= new SharpnessOptions();
         NativeStatus.Check(
             NativeMethods.SamPerturb(
-                Handle(engine),
+                engine.Handle,
                 values.Count,
                 values.Pointer,
                 grads.Pointer,
@@ -224,9 +226,9 @@ public static unsafe class HelperFunctions
     public static void SamRestore(Engine engine, ReadOnlySpan<Tensor> parameters, ReadOnlySpan<Tensor> oldParameters)
     {
         CheckPairs(parameters, oldParameters, nameof(oldParameters));
-        using var values = new NativeTensors(parameters, nameof(parameters));
-        using var old = new NativeTensors(oldParameters, nameof(oldParameters));
-        NativeStatus.Check(NativeMethods.SamRestore(Handle(engine), values.Count, values.Pointer, old.Pointer));
+        using var values = new NativeTensors(engine, parameters, nameof(parameters));
+        using var old = new NativeTensors(engine, oldParameters, nameof(oldParameters));
+        NativeStatus.Check(NativeMethods.SamRestore(engine.Handle, values.Count, values.Pointer, old.Pointer));
     }
 
     /// <summary>Fills tensors with +1 and -1, each with probability 1/2: the probes of Hutchinson's estimator of a Hessian
@@ -237,32 +239,25 @@ public static unsafe class HelperFunctions
     /// <param name="offset">Another one for every probe, such as the number of the step.</param>
     public static void Rademacher(Engine engine, ReadOnlySpan<Tensor> tensors, ulong seed, ulong offset)
     {
-        using var probes = new NativeTensors(tensors, nameof(tensors));
-        NativeStatus.Check(NativeMethods.Rademacher(Handle(engine), probes.Count, probes.Pointer, seed, offset));
+        using var probes = new NativeTensors(engine, tensors, nameof(tensors));
+        NativeStatus.Check(NativeMethods.Rademacher(engine.Handle, probes.Count, probes.Pointer, seed, offset));
     }
 
     /// <summary>Norms of the rows of a tensor; a tensor of rank 0 or 1 is a single row.</summary>
     public static double[] UnitNorm(Engine engine, Tensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
+        using var tensors = new NativeTensors(engine, new[] { tensor }, nameof(tensor));
         var norms = new double[tensor.Rank >= 2 ? tensor.Shape[0] : 1];
         if (norms.Length > 0)
         {
-            var native = tensor.ToNative();
             fixed (double* values = norms)
             {
-                NativeStatus.Check(NativeMethods.UnitNorm(Handle(engine), &native, values));
+                NativeStatus.Check(NativeMethods.UnitNorm(engine.Handle, tensors.Pointer, values));
             }
         }
 
-        GC.KeepAlive(tensor);
         return norms;
-    }
-
-    private static EngineHandle Handle(Engine engine)
-    {
-        ArgumentNullException.ThrowIfNull(engine);
-        return engine.Handle;
     }
 
     private static void CheckPairs(ReadOnlySpan<Tensor> first, ReadOnlySpan<Tensor> second, string parameterName)
@@ -274,13 +269,5 @@ public static unsafe class HelperFunctions
                 parameterName
             );
         }
-    }
-
-    private static float* CheckScalar(Tensor scalar, string parameterName)
-    {
-        ArgumentNullException.ThrowIfNull(scalar, parameterName);
-        return scalar is { DType: DType.Float32, ElementCount: 1 }
-            ? (float*)scalar.Pointer
-            : throw new ArgumentException($"{parameterName} must be one Float32, not {scalar}.", parameterName);
     }
 }

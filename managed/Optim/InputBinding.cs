@@ -33,7 +33,7 @@ internal sealed unsafe class InputBinding
             if (inputs?.FindOther(_names) is { } other)
             {
                 throw new InvalidOperationException(
-                    $"Parameter {ParameterList.Key(_parameters, i)} has an input \"{other}\"; {_rule.Name} takes "
+                    $"Parameter {ParameterNames.Of(_parameters, i)} has an input \"{other}\"; {_rule.Name} takes "
                         + (_names.Length == 0 ? "gradients only." : $"{string.Join(", ", _names)}.")
                 );
             }
@@ -42,7 +42,8 @@ internal sealed unsafe class InputBinding
             {
                 var tensor = inputs?[name];
                 CheckUsable(i, name, tensor, types[i]);
-                _changed |= Binding.Replace(ref _pointers[place++], tensor?.Pointer ?? 0);
+                _changed |= Binding.Replace(ref _pointers[place], Binding.Take(_plan, _firstPlace + place, tensor));
+                place++;
             }
         }
     }
@@ -59,14 +60,6 @@ internal sealed unsafe class InputBinding
         }
 
         _changed = false;
-        var place = _firstPlace;
-        for (var i = 0; i < _parameters.Count; i++)
-        {
-            foreach (var name in _names)
-            {
-                _plan.Keep(place++, _parameters[i].GivenInputs?[name]?.Owner);
-            }
-        }
     }
 
     private void CheckUsable(int index, string name, Tensor? tensor, DType type)
@@ -75,7 +68,7 @@ internal sealed unsafe class InputBinding
         {
             throw new ObjectDisposedException(
                 nameof(Tensor),
-                $"The input \"{name}\" of parameter {ParameterList.Key(_parameters, index)} was disposed; "
+                $"The input \"{name}\" of parameter {ParameterNames.Of(_parameters, index)} was disposed; "
                     + "the step needs it."
             );
         }
@@ -83,7 +76,7 @@ internal sealed unsafe class InputBinding
         if (tensor is not null && tensor.DType != type)
         {
             throw new InvalidOperationException(
-                $"The input \"{name}\" of parameter {ParameterList.Key(_parameters, index)} is {tensor.DType}; inputs "
+                $"The input \"{name}\" of parameter {ParameterNames.Of(_parameters, index)} is {tensor.DType}; inputs "
                     + $"have the type of gradients, for which the optimizer was made: {type} "
                     + $"({nameof(OptimizerStorage)}.{nameof(OptimizerStorage.GradientType)})."
             );

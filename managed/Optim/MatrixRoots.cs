@@ -26,8 +26,8 @@ public static unsafe class MatrixRoots
     )
     {
         CheckPairs(engine, matrices, roots);
-        using var inputs = new NativeTensors(matrices, nameof(matrices));
-        using var outputs = new NativeTensors(roots, nameof(roots));
+        using var inputs = new NativeTensors(engine, matrices, nameof(matrices));
+        using var outputs = new NativeTensors(engine, roots, nameof(roots));
         using var counts = engine.Allocate(RootCounts.Bytes)!;
         NativeStatus.Check(
             NativeMethods.InverseRoot(
@@ -70,8 +70,8 @@ public static unsafe class MatrixRoots
             return [];
         }
 
-        using var inputs = new NativeTensors(matrices, nameof(matrices));
-        using var outputs = new NativeTensors(roots, nameof(roots));
+        using var inputs = new NativeTensors(engine, matrices, nameof(matrices));
+        using var outputs = new NativeTensors(engine, roots, nameof(roots));
         using var errors = Tensor.Allocate(engine, DType.Float64, matrices.Length);
         var values = new double[matrices.Length];
         Array.Fill(values, double.NaN);

@@ -8,7 +8,7 @@ namespace Optim;
 /// <summary>Where the native library is loaded from.</summary>
 /// <remarks>In this order: <see cref="Path"/>, the environment variable OPTIM_LIBRARY, beside the assembly, in
 /// runtimes/&lt;rid&gt;/native beside it, in artifacts/lib of the checkout the assembly was built in, where the system
-/// looks.</remarks>
+/// looks (ldconfig, LD_LIBRARY_PATH, what a single-file program has unpacked). It is loaded once.</remarks>
 public static class OptimLibrary
 {
     /// <summary>The name by which the interop imports it.</summary>
@@ -16,16 +16,18 @@ public static class OptimLibrary
 
     private const string Variable = "OPTIM_LIBRARY";
 
+    private static readonly object s_lock = new();
     private static string? s_path;
-    private static bool s_loaded;
+    private static nint s_library;
 
-    /// <summary>Path of the library; set it before the first use of anything else.</summary>
+    /// <summary>Path of the library; set it before the first use of anything else. "optim" where the system has found
+    /// it.</summary>
     public static string? Path
     {
         get => s_path;
         set
         {
-            if (s_loaded && value != s_path)
+            if (s_library != 0 && value != s_path)
             {
                 throw new InvalidOperationException($"The native library is already loaded (from {s_path}).");
             }
@@ -52,6 +54,7 @@ public static class OptimLibrary
 #pragma warning restore CA2255
     internal static void Register() => NativeLibrary.SetDllImportResolver(typeof(OptimLibrary).Assembly, Resolve);
 
+    /// <summary>Called for the first use of each function.</summary>
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
     {
         if (name != Name)
@@ -59,6 +62,14 @@ public static class OptimLibrary
             return 0;
         }
 
+        lock (s_lock)
+        {
+            return s_library != 0 ? s_library : s_library = Load(assembly, searchPath);
+        }
+    }
+
+    private static nint Load(Assembly assembly, DllImportSearchPath? searchPath)
+    {
         var given = s_path ?? Environment.GetEnvironmentVariable(Variable);
         string[] candidates = string.IsNullOrEmpty(given) ? [.. Candidates()] : [given];
         var path = Array.Find(candidates, File.Exists);
@@ -78,7 +89,7 @@ public static class OptimLibrary
 
         path ??= Name;
         CheckVersion(library, path);
-        (s_path, s_loaded) = (path, true);
+        s_path = path;
         return library;
     }
 

@@ -6,10 +6,14 @@ namespace Optim;
 /// <remarks>An optimizer, like the engine it uses, may be used by one thread at a time.</remarks>
 public abstract unsafe class Optimizer : IDisposable
 {
-    private readonly PlanHandle _plan;
-    private readonly Binding _binding;
-    private readonly StateMemory _states;
+    // Where the plan keeps what a step was told; its engine and its states come before.
+    private const int GradScalePlace = 2;
+    private const int FoundInfPlace = 3;
+    private const int OverflowPlace = 4;
+
     private readonly IParameterSource[] _sources;
+    private readonly OptimizerStorage _storage;
+    private BoundPlan _bound;
 
     private protected Optimizer(
         string rule,
@@ -21,6 +25,7 @@ public abstract unsafe class Optimizer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(groups);
+        engine.CheckOpen();
         Rule = Catalogue.Resolve(rule);
         Engine = engine;
         Groups = [.. groups];
@@ -28,6 +33,7 @@ public abstract unsafe class Optimizer : IDisposable
         Parameters = ParameterList.Collect(engine, Groups);
         _sources = [.. Parameters.Select(parameter => parameter.Source).OfType<IParameterSource>().Distinct()];
         RefreshSources();
+        ParameterList.CheckApart(Parameters);
 
         var resolved = 0;
         try
@@ -38,20 +44,16 @@ public abstract unsafe class Optimizer : IDisposable
             }
 
             GradientType = PlanFactory.GradientType(Parameters, storage);
-            _plan = PlanFactory.Create(this, (storage ?? new OptimizerStorage()) with { GradientType = GradientType });
-            _states = new StateMemory(_plan, engine, Parameters);
-            _binding = new Binding(_plan, Parameters, GradientType, Rule);
-            _binding.Bind(_states.Pointers);
-            NativeStatus.Check(NativeMethods.PlanInitStates(_plan));
+            _storage = (storage ?? new OptimizerStorage()) with { GradientType = GradientType };
+            _bound = MakePlan([.. Groups.Select(group => group.Values.ToArray())]);
             for (var i = 0; i < Groups.Count; i++)
             {
-                Groups[i].Attach(_plan, i);
+                Groups[i].Attach(this, i);
             }
         }
         catch
         {
-            _plan?.Dispose();
-            _states?.Dispose();
+            _bound?.Dispose();
             foreach (var group in Groups.Take(resolved))
             {
                 group.Detach();
@@ -83,13 +85,16 @@ public abstract unsafe class Optimizer : IDisposable
     internal DType? GradientType { get; }
 
     /// <summary>Where the states are.</summary>
-    internal StateMemory StateMemory => _states;
+    internal StateMemory StateMemory => _bound.States;
+
+    /// <summary>The plan of now.</summary>
+    internal PlanHandle Plan => _bound.Handle;
 
     /// <summary>The source of a state failed while it was read: the states are partly of it, partly of before.</summary>
     internal bool IsHalfLoaded { get; set; }
 
     /// <summary>Bytes of all states.</summary>
-    public long StateBytes => _states.Slots.Sum(slot => slot.Bytes);
+    public long StateBytes => _bound.States.Slots.Sum(slot => slot.Bytes);
 
     /// <summary>Bytes that one step must read and write with what is bound and switched on.</summary>
     public long BytesPerStep
@@ -98,7 +103,7 @@ public abstract unsafe class Optimizer : IDisposable
         {
             Refresh();
             ulong bytes;
-            NativeStatus.Check(NativeMethods.PlanBytesPerStep(_plan, &bytes));
+            NativeStatus.Check(NativeMethods.PlanBytesPerStep(Plan, &bytes));
             return checked((long)bytes);
         }
     }
@@ -111,7 +116,7 @@ public abstract unsafe class Optimizer : IDisposable
         {
             Refresh();
             ulong launches;
-            NativeStatus.Check(NativeMethods.PlanQueuedWork(_plan, &launches, null));
+            NativeStatus.Check(NativeMethods.PlanQueuedWork(Plan, &launches, null));
             return checked((long)launches);
         }
     }
@@ -124,7 +129,7 @@ public abstract unsafe class Optimizer : IDisposable
         {
             CheckOpen();
             var counts = stackalloc ulong[Native.ROOT_COUNTS];
-            NativeStatus.Check(NativeMethods.PlanRootCounts(_plan, counts));
+            NativeStatus.Check(NativeMethods.PlanRootCounts(Plan, counts));
             return RootCounts.Read(counts);
         }
     }
@@ -167,28 +172,36 @@ public abstract unsafe class Optimizer : IDisposable
     {
         CheckWhole();
         RefreshSources();
-        _binding.Refresh();
+        _bound.Binding.Refresh();
     }
 
     /// <summary>One step of all groups with the gradients of now.</summary>
-    public void Step()
-    {
-        Refresh();
-        NativeStatus.Check(NativeMethods.PlanStep(_plan, null));
-    }
+    public void Step() => Step(default);
 
     /// <summary>One step of all groups, scaled or skipped as a gradient scaler asks.</summary>
+    /// <exception cref="ArgumentException">A tensor is no Float32 of one element on the device of the optimizer.</exception>
     public void Step(in StepOptions options)
     {
-        Refresh();
+        CheckWhole();
+        RefreshSources();
+        StepRefreshed(options);
+    }
+
+    /// <summary>A step whose sources have just been asked.</summary>
+    internal void StepRefreshed(in StepOptions options)
+    {
+        CheckWhole();
+        using var hold = new OwnerHold(Plan); // it may be disposed at any time, and what it keeps is about to change
+        _bound.Binding.Refresh();
         var step = new NativeStep
         {
             Size = (ulong)sizeof(NativeStep),
-            GradScale = (float*)options.GradScale,
-            FoundInf = (float*)options.FoundInf,
-            Overflow = (float*)options.Overflow,
+            GradScale = Take(options.GradScale, GradScalePlace, nameof(options.GradScale)),
+            FoundInf = Take(options.FoundInf, FoundInfPlace, nameof(options.FoundInf)),
+            Overflow = Take(options.Overflow, OverflowPlace, nameof(options.Overflow)),
         };
-        NativeStatus.Check(NativeMethods.PlanStep(_plan, &step));
+        NativeStatus.Check(NativeMethods.PlanStep(Plan, &step));
+        Plan.ReleaseFormer();
     }
 
     /// <summary>The number of steps a parameter has made. Waits for the device.</summary>
@@ -210,7 +223,7 @@ public abstract unsafe class Optimizer : IDisposable
         fixed (long* withInputs = inputSteps)
         fixed (int* changed = stepped)
         {
-            NativeStatus.Check(NativeMethods.PlanGetSteps(_plan, made, withInputs, changed));
+            NativeStatus.Check(NativeMethods.PlanGetSteps(Plan, made, withInputs, changed));
         }
 
         return [.. steps.Select((made, i) => new StepCounts(made, inputSteps[i], stepped[i] != 0))];
@@ -234,17 +247,17 @@ public abstract unsafe class Optimizer : IDisposable
         fixed (long* withInputs = counts.Select(count => count.InputSteps).ToArray())
         fixed (int* changed = counts.Select(count => count.Stepped ? 1 : 0).ToArray())
         {
-            NativeStatus.Check(NativeMethods.PlanSetSteps(_plan, made, withInputs, changed));
+            NativeStatus.Check(NativeMethods.PlanSetSteps(Plan, made, withInputs, changed));
         }
     }
 
-    /// <summary>The live states of one parameter by the names of their slots: views of memory of this
-    /// optimizer.</summary>
+    /// <summary>The live states of one parameter by the names of their slots: views of memory of this optimizer. Used after it is
+    /// disposed, or after a hyper-parameter changed which states there are, they throw ObjectDisposedException.</summary>
     public IReadOnlyDictionary<string, Tensor> States(int parameter)
     {
         CheckOpen();
         CheckParameter(parameter);
-        return _states.Slots.Where(slot => slot.Parameter == parameter).ToDictionary(slot => slot.Name, _states.View);
+        return _bound.States.Slots.Where(slot => slot.Parameter == parameter).ToDictionary(slot => slot.Name, _bound.States.View);
     }
 
     /// <summary>A copy of all states, named "state.&lt;parameter&gt;.&lt;slot&gt;" with the slot names of PyTorch; step
@@ -273,8 +286,7 @@ public abstract unsafe class Optimizer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _plan.Dispose();
-        _states.Dispose();
+        _bound.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -290,7 +302,7 @@ public abstract unsafe class Optimizer : IDisposable
         }
     }
 
-    internal void CheckOpen() => ObjectDisposedException.ThrowIf(_plan.IsClosed, this);
+    internal void CheckOpen() => ObjectDisposedException.ThrowIf(Plan.IsClosed, this);
 
     internal void CheckWhole()
     {
@@ -301,6 +313,86 @@ public abstract unsafe class Optimizer : IDisposable
                 "The states of this optimizer are half loaded: their source failed while it was read. Load a state first."
             );
         }
+    }
+
+    /// <summary>Whether groups with other values have other states.</summary>
+    internal bool NeedsOtherStates(IReadOnlyList<double[]> values)
+    {
+        for (var i = 0; i < Groups.Count; i++)
+        {
+            if (Rule.HasOtherStates(Groups[i].Values, values[i]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>A plan for groups with other values, with all states as they begin.</summary>
+    internal BoundPlan MakePlan(double[][] values) => new(this, values, _storage);
+
+    /// <summary>Goes on with another plan, from the step counts of now.</summary>
+    internal void Adopt(BoundPlan plan)
+    {
+        var former = _bound;
+        var counts = ReadStepCounts();
+        _bound = plan;
+        try
+        {
+            SetStepCounts(counts);
+            foreach (var group in Groups)
+            {
+                group.ReadValues();
+            }
+        }
+        catch
+        {
+            _bound = former;
+            plan.Dispose();
+            throw;
+        }
+
+        former.Dispose();
+    }
+
+    /// <summary>Sets the values of a group. Where they decide that other states exist, those that come begin as in a new optimizer,
+    /// and all others stay as they are.</summary>
+    internal void SetValues(int group, ReadOnlySpan<double> values)
+    {
+        CheckOpen();
+        if (!Rule.HasOtherStates(Groups[group].Values, values))
+        {
+            fixed (double* row = values)
+            {
+                NativeStatus.Check(NativeMethods.PlanSetHypers(Plan, group, row, values.Length));
+            }
+
+            return;
+        }
+
+        CheckWhole();
+        RefreshSources();
+        double[][] rows = [.. Groups.Select(other => other.Values.ToArray())];
+        rows[group] = values.ToArray();
+        var plan = MakePlan(rows);
+        try
+        {
+            plan.States.CopyFrom(StateMemory);
+        }
+        catch
+        {
+            plan.Dispose();
+            throw;
+        }
+
+        Adopt(plan);
+    }
+
+    private float* Take(Tensor? scalar, int place, string name)
+    {
+        Plan.Keep(place, scalar?.Owner); // before the address is read: it may be disposed at any time
+        return scalar is null ? null : scalar.ScalarOn(Engine, name);
     }
 
     private void CheckParameter(int parameter)

@@ -8,13 +8,16 @@ public sealed class Parameter
     /// <summary>Makes a parameter.</summary>
     /// <param name="value">What steps change.</param>
     /// <param name="gradient">Its gradient; null = none yet.</param>
-    /// <param name="name">Its name in state dictionaries; null = its index.</param>
+    /// <param name="name">Its name in state dictionaries; null = its index. Any text that is valid Unicode and not blank.
+    /// Parameters of one group have different names; where two groups have equal ones, state dictionaries add the
+    /// index.</param>
     public Parameter(Tensor value, Tensor? gradient = null, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(value);
         if (name is not null)
         {
             ArgumentException.ThrowIfNullOrWhiteSpace(name);
+            SafeTensorsWriter.CheckText(name);
         }
 
         Value = value;

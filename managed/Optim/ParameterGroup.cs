@@ -8,7 +8,7 @@ public class ParameterGroup
 {
     private readonly IReadOnlyDictionary<string, double> _given;
     private RuleSchema? _rule;
-    private PlanHandle? _plan;
+    private Optimizer? _optimizer;
     private double[] _values = [];
     private int _index;
 
@@ -56,10 +56,10 @@ public class ParameterGroup
     /// <summary>One value, by its name in the rule's schema.</summary>
     public double this[string hyper]
     {
-        get => _values[Rule.IndexOf(hyper)];
+        get => _values[IndexOf(Rule, hyper)];
         set
         {
-            var index = Rule.IndexOf(hyper);
+            var index = IndexOf(Rule, hyper);
             if (_values[index].Equals(value))
             {
                 return;
@@ -82,7 +82,7 @@ public class ParameterGroup
         var names = new Dictionary<int, string>();
         foreach (var (name, value) in _given)
         {
-            var index = rule.IndexOf(name);
+            var index = IndexOf(rule, name);
             if (!names.TryAdd(index, name))
             {
                 throw new ArgumentException($"{rule.Name}: \"{names[index]}\" and \"{name}\" are one hyper-parameter; give one of them.");
@@ -95,36 +95,49 @@ public class ParameterGroup
         (_rule, _values) = (rule, values);
     }
 
-    /// <summary>From now on values go to the plan.</summary>
-    internal void Attach(PlanHandle plan, int index)
+    /// <summary>From now on values go to the plan of the optimizer.</summary>
+    internal void Attach(Optimizer optimizer, int index)
     {
-        (_plan, _index) = (plan, index);
+        (_optimizer, _index) = (optimizer, index);
         ReadValues();
     }
 
     /// <summary>Leaves the group as if it had never been resolved, when its optimizer could not be made.</summary>
-    internal void Detach() => (_rule, _plan, _values) = (null, null, []);
+    internal void Detach() => (_rule, _optimizer, _values) = (null, null, []);
 
-    internal unsafe void SetValues(ReadOnlySpan<double> values)
+    internal void SetValues(ReadOnlySpan<double> values)
     {
-        fixed (double* row = values)
-        {
-            NativeStatus.Check(NativeMethods.PlanSetHypers(_plan!, _index, row, values.Length));
-        }
-
+        _optimizer!.SetValues(_index, values);
         ReadValues();
     }
 
     /// <summary>The library has the last word: a 0 may have stood for the value of another hyper-parameter.</summary>
-    private unsafe void ReadValues()
+    internal unsafe void ReadValues()
     {
         fixed (double* row = _values)
         {
-            NativeStatus.Check(NativeMethods.PlanGetHypers(_plan!, _index, row, _values.Length));
+            NativeStatus.Check(NativeMethods.PlanGetHypers(_optimizer!.Plan, _index, row, _values.Length));
         }
     }
 
     private protected virtual double[] Defaults(RuleSchema rule) => [.. rule.Hypers.Select(hyper => hyper.Default)];
+
+    private static int IndexOf(RuleSchema rule, string hyper)
+    {
+        try
+        {
+            return rule.IndexOf(hyper);
+        }
+        catch (ArgumentException exception) when (new Helpers().ToNumbers().ContainsKey(hyper))
+        {
+            throw new ArgumentException(
+                $"{rule.Name} has no hyper-parameter \"{hyper}\": that is a helper, which is for all groups; set it in the "
+                    + $"{nameof(Helpers)} of the optimizer.",
+                nameof(hyper),
+                exception
+            );
+        }
+    }
 
     internal static void CheckValues(RuleSchema rule, ReadOnlySpan<double> values)
     {

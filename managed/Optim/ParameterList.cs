@@ -17,34 +17,72 @@ internal static class ParameterList
 
         Parameter[] parameters = [.. groups.SelectMany(group => group.Parameters)];
         var seen = new HashSet<Parameter>(ReferenceEqualityComparer.Instance);
-        var names = new HashSet<string>();
         for (var i = 0; i < parameters.Length; i++)
         {
             var parameter = parameters[i];
             if (!seen.Add(parameter))
             {
-                throw new ArgumentException($"Parameter {Key(parameters, i)} appears twice.", nameof(groups));
-            }
-
-            if (!names.Add(Key(parameters, i)))
-            {
-                throw new ArgumentException($"Two parameters are named \"{Key(parameters, i)}\".", nameof(groups));
+                throw new ArgumentException($"Parameter {ParameterNames.Of(parameters, i)} appears twice.", nameof(groups));
             }
 
             if (parameter.Value.Engine.Device != engine.Device)
             {
                 throw new ArgumentException(
-                    $"Parameter {Key(parameters, i)} is on {parameter.Value.Engine.Device}, "
+                    $"Parameter {ParameterNames.Of(parameters, i)} is on {parameter.Value.Engine.Device}, "
                         + $"the optimizer on {engine.Device}.",
                     nameof(groups)
                 );
             }
         }
 
+        foreach (var group in groups)
+        {
+            CheckNames(group);
+        }
+
         return parameters;
     }
 
-    /// <summary>What a parameter is called in state dictionaries.</summary>
-    public static string Key(IReadOnlyList<Parameter> parameters, int index) =>
-        parameters[index].Name ?? index.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>Refuses parameters that share memory, which a step would change twice.</summary>
+    public static void CheckApart(IReadOnlyList<Parameter> parameters)
+    {
+        var ranges = new List<(nint Begin, nint End, int Index)>();
+        for (var i = 0; i < parameters.Count; i++)
+        {
+            var value = parameters[i].Value;
+            if (value.ElementCount > 0 && !value.IsDisposed)
+            {
+                ranges.Add((value.Pointer, value.Pointer + (nint)value.ByteLength, i));
+            }
+        }
+
+        ranges.Sort();
+        for (var i = 1; i < ranges.Count; i++)
+        {
+            if (ranges[i].Begin < ranges[i - 1].End)
+            {
+                var (first, second) = (Math.Min(ranges[i].Index, ranges[i - 1].Index), Math.Max(ranges[i].Index, ranges[i - 1].Index));
+                throw new ArgumentException(
+                    $"Parameters {Describe(parameters, first)} and {Describe(parameters, second)} overlap in memory, and a step would "
+                        + "change that twice. Give the optimizer one of them, or the tensor that both are part of."
+                );
+            }
+        }
+    }
+
+    /// <summary>Groups may have parameters of equal names; within one a name must tell.</summary>
+    private static void CheckNames(ParameterGroup group)
+    {
+        var names = new HashSet<string>();
+        foreach (var parameter in group.Parameters)
+        {
+            if (parameter.Name is { } name && !names.Add(name))
+            {
+                throw new ArgumentException($"Two parameters of a group are named \"{name}\".", nameof(group));
+            }
+        }
+    }
+
+    private static string Describe(IReadOnlyList<Parameter> parameters, int index) =>
+        parameters[index].Name is { } name ? $"{index} (\"{name}\")" : $"{index}";
 }

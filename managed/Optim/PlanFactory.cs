@@ -8,16 +8,7 @@ internal static unsafe class PlanFactory
 {
     private const int AsParameter = 0;
 
-    public static PlanHandle Create(Optimizer optimizer, OptimizerStorage storage) =>
-        Create(
-            optimizer.RuleName,
-            optimizer,
-            [.. optimizer.Groups.Select(group => group.Values.ToArray())],
-            optimizer.Helpers,
-            storage
-        );
-
-    /// <summary>A plan of another rule for the parameters and groups of an optimizer.</summary>
+    /// <summary>A plan of any rule for the parameters and groups of an optimizer.</summary>
     /// <param name="ruleName">The rule.</param>
     /// <param name="optimizer">Whose parameters and groups.</param>
     /// <param name="values">The hyper-parameters of each group, in the order of the rule.</param>
@@ -64,8 +55,8 @@ internal static unsafe class PlanFactory
                 StepsByGroup = stepsByGroup,
                 RoundingSeed = storage.StochasticRoundingSeed ?? 0,
             };
-            NativeStatus.Check(NativeMethods.PlanCreate(optimizer.Engine.Handle, &options, out var plan));
-            plan.Keep(0, optimizer.Engine.Handle);
+            NativeStatus.Check(NativeMethods.PlanCreate(optimizer.Engine.LivingHandle, &options, out var plan));
+            plan.Keep(0, optimizer.Engine.LivingHandle);
             return plan;
         }
     }

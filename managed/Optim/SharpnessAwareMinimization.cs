@@ -32,6 +32,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentNullException.ThrowIfNull(options);
         optimizer.CheckOpen();
+        optimizer.Engine.CheckOpen();
         optimizer.RefreshSources();
         Optimizer = optimizer;
         _options = [.. options];
@@ -48,7 +49,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
             double[][] none = [.. _options.Select(_ => Array.Empty<double>())];
             _perturb = MakePlan("sam_perturb", [.. _options.Select(group => group.ToRow())]);
             _restore = MakePlan("sam_restore", none);
-            _old = new StateMemory(_perturb, optimizer.Engine, optimizer.Parameters);
+            _old = new StateMemory(_perturb, optimizer.Engine, ParameterNames.Keys(optimizer.Parameters));
             _restore.Keep(1, _old.Owner);
             _perturbing = new Binding(_perturb, optimizer.Parameters, optimizer.GradientType);
             _restoring = new Binding(_restore, optimizer.Parameters, optimizer.GradientType);
@@ -109,8 +110,7 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
     /// <exception cref="InvalidOperationException">The first step has not been made.</exception>
     public void SecondStep()
     {
-        Restore();
-        Optimizer.Step();
+        SecondStep(default);
     }
 
     /// <summary>Brings the parameters back, to the bit, and steps the optimizer as a gradient scaler asks.</summary>
@@ -118,11 +118,13 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
     public void SecondStep(in StepOptions options)
     {
         Restore();
-        Optimizer.Step(options);
+        Optimizer.StepRefreshed(options);
     }
 
-    /// <summary>Brings the parameters back, to the bit, without a step.</summary>
+    /// <summary>Brings the parameters back, to the bit, without a step: those that the first step moved, where they are
+    /// now.</summary>
     /// <exception cref="InvalidOperationException">The first step has not been made.</exception>
+    /// <exception cref="ObjectDisposedException">A parameter is disposed; nothing has changed.</exception>
     public void Restore()
     {
         CheckOpen();
@@ -131,6 +133,8 @@ public sealed unsafe class SharpnessAwareMinimization : IDisposable
             throw new InvalidOperationException($"The parameters are not perturbed; {nameof(FirstStep)} comes first.");
         }
 
+        Optimizer.RefreshSources();
+        _restoring.RefreshValues(); // where they are now, and those that had a gradient at the first step
         NativeStatus.Check(NativeMethods.PlanStep(_restore, null));
         IsPerturbed = false;
     }

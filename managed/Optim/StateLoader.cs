@@ -17,10 +17,28 @@ internal static class StateLoader
     public static Action Prepare(Optimizer optimizer, ITensorSource source, bool anyHelpers)
     {
         var state = StateMetadata.Read(optimizer, source.Metadata, anyHelpers);
-        CheckTensors(optimizer, source);
+        var other = optimizer.NeedsOtherStates(state.Hypers) ? optimizer.MakePlan(state.Hypers) : null;
+        try
+        {
+            CheckTensors(optimizer, (other?.States ?? optimizer.StateMemory).Slots, source);
+        }
+        catch
+        {
+            other?.Dispose();
+            throw;
+        }
+
         return () =>
         {
-            SetHypers(optimizer, state.Hypers);
+            if (other is null)
+            {
+                SetHypers(optimizer, state.Hypers);
+            }
+            else
+            {
+                optimizer.Adopt(other);
+            }
+
             optimizer.IsHalfLoaded = true;
             ReadStates(optimizer, source);
             optimizer.SetStepCounts(state.Counts);
@@ -53,6 +71,7 @@ internal static class StateLoader
     private static void ReadStates(Optimizer optimizer, ITensorSource source)
     {
         var states = optimizer.StateMemory;
+        using var hold = states.Hold(); // the source is not ours: it may dispose the optimizer
         var staging = new byte[states.IsOnHost ? 0 : Math.Min(ChunkBytes, states.ByteLength)];
         optimizer.RefreshSources(); // for master weights
         foreach (var slot in states.Slots)
@@ -80,9 +99,8 @@ internal static class StateLoader
         }
     }
 
-    private static void CheckTensors(Optimizer optimizer, ITensorSource source)
+    private static void CheckTensors(Optimizer optimizer, IReadOnlyList<StateSlot> slots, ITensorSource source)
     {
-        var slots = optimizer.StateMemory.Slots;
         var taken = 0;
         foreach (var slot in slots)
         {

@@ -9,13 +9,18 @@ internal sealed unsafe class StateMemory : IDisposable
 
     private readonly Engine _engine;
     private readonly BufferHandle? _buffer;
+    private readonly Dictionary<StateSlot, Tensor> _views = new(ReferenceEqualityComparer.Instance);
 
-    public StateMemory(PlanHandle plan, Engine engine, IReadOnlyList<Parameter> parameters)
+    /// <summary>Memory for the states of a plan.</summary>
+    /// <param name="plan">The plan, which keeps the memory.</param>
+    /// <param name="engine">Where it is.</param>
+    /// <param name="keys">What each parameter is called in state dictionaries.</param>
+    public StateMemory(PlanHandle plan, Engine engine, IReadOnlyList<string> keys)
     {
         _engine = engine;
         var slots = new List<StateSlot>();
         long end = 0;
-        for (var i = 0; i < parameters.Count; i++)
+        for (var i = 0; i < keys.Count; i++)
         {
             long count;
             NativeStatus.Check(NativeMethods.PlanSlotCount(plan, i, &count));
@@ -23,7 +28,7 @@ internal sealed unsafe class StateMemory : IDisposable
             {
                 var native = new NativeSlot { Size = (ulong)sizeof(NativeSlot) };
                 NativeStatus.Check(NativeMethods.PlanSlot(plan, i, j, &native));
-                var slot = Describe(native, i, ParameterList.Key(parameters, i), end);
+                var slot = Describe(native, i, keys[i], end);
                 slots.Add(slot);
                 end = (slot.Offset + slot.Bytes + Alignment - 1) / Alignment * Alignment;
             }
@@ -48,15 +53,43 @@ internal sealed unsafe class StateMemory : IDisposable
     /// <summary>Bytes of the buffer.</summary>
     public long ByteLength { get; }
 
-    /// <summary>The slot as a tensor.</summary>
-    public Tensor View(StateSlot slot) =>
-        Tensor.Borrow(
-            slot.Bytes > 0 ? _buffer!.Pointer + (nint)slot.Offset : 0,
-            slot.DType,
-            slot.Shape,
-            _engine,
-            _buffer
-        );
+    /// <summary>The slot as a tensor, which is disposed with the memory.</summary>
+    public Tensor View(StateSlot slot)
+    {
+        lock (_views)
+        {
+            if (!_views.TryGetValue(slot, out var view) || view.IsDisposed)
+            {
+                var address = slot.Bytes > 0 ? _buffer!.Pointer + (nint)slot.Offset : 0;
+                view = _views[slot] = Tensor.Borrow(address, slot.DType, slot.Shape, _engine, _buffer);
+            }
+
+            return view;
+        }
+    }
+
+    /// <summary>Holds the memory while it is used.</summary>
+    public OwnerHold Hold() => new(_buffer);
+
+    /// <summary>Takes over the states of before that are here, too.</summary>
+    public void CopyFrom(StateMemory former)
+    {
+        using var hold = Hold();
+        using var formerHold = former.Hold();
+        var slots = former.Slots.ToDictionary(slot => slot.Key);
+        foreach (var slot in Slots)
+        {
+            var isSame =
+                slots.TryGetValue(slot.Key, out var same)
+                && (same.DType, same.Bytes) == (slot.DType, slot.Bytes)
+                && same.Shape.AsSpan().SequenceEqual(slot.Shape);
+            if (isSame && slot.Bytes > 0)
+            {
+                var source = former._buffer!.Pointer + (nint)same!.Offset;
+                _engine.Copy((void*)(_buffer!.Pointer + (nint)slot.Offset), (void*)source, slot.Bytes);
+            }
+        }
+    }
 
     /// <summary>Copies part of one slot to the host.</summary>
     public void Read(StateSlot slot, long offset, Span<byte> destination)
@@ -66,6 +99,7 @@ internal sealed unsafe class StateMemory : IDisposable
             return;
         }
 
+        using var hold = Hold();
         fixed (byte* bytes = destination)
         {
             _engine.Copy(bytes, (void*)(_buffer!.Pointer + (nint)(slot.Offset + offset)), destination.Length);
@@ -75,6 +109,7 @@ internal sealed unsafe class StateMemory : IDisposable
     /// <summary>Replaces part of one slot.</summary>
     public void Write(StateSlot slot, long offset, ReadOnlySpan<byte> source)
     {
+        using var hold = Hold();
         fixed (byte* bytes = source)
         {
             _engine.Copy((void*)(_buffer!.Pointer + (nint)(slot.Offset + offset)), bytes, source.Length);
@@ -85,6 +120,7 @@ internal sealed unsafe class StateMemory : IDisposable
     public void WriteWidened(StateSlot slot, Tensor source)
     {
         const int Piece = 1 << 18;
+        using var hold = source.Hold();
         var size = source.DType.Size();
         var stored = new byte[Piece * size];
         var values = new double[Piece];
@@ -101,18 +137,27 @@ internal sealed unsafe class StateMemory : IDisposable
             ElementConversion.Narrow(values.AsSpan(0, count), slot.DType, wide);
             Write(slot, begin * sizeof(float), wide.AsSpan(0, count * sizeof(float)));
         }
-
-        GC.KeepAlive(source);
     }
 
     /// <summary>Whether the host can write the buffer itself.</summary>
     public bool IsOnHost => _engine.Device.Type == DeviceType.Cpu;
 
-    /// <summary>Part of one slot, where it is.</summary>
+    /// <summary>Part of one slot, where it is; good while the memory is held.</summary>
     public Span<byte> HostBytes(StateSlot slot, long offset, int length) =>
         new((void*)(_buffer!.Pointer + (nint)(slot.Offset + offset)), length);
 
-    public void Dispose() => _buffer?.Dispose();
+    public void Dispose()
+    {
+        lock (_views)
+        {
+            foreach (var view in _views.Values)
+            {
+                view.Dispose();
+            }
+        }
+
+        _buffer?.Dispose();
+    }
 
     private static StateSlot Describe(in NativeSlot native, int parameter, string parameterKey, long offset)
     {

@@ -83,9 +83,10 @@ internal static class StateMetadata
     {
         var parameters = new JsonArray();
         var counts = optimizer.ReadStepCounts();
+        var keys = ParameterNames.Keys(optimizer.Parameters);
         for (var i = 0; i < counts.Length; i++)
         {
-            var description = Describe(optimizer, i);
+            var description = Describe(optimizer.Parameters[i].Value, keys[i]);
             description[Step] = counts[i].Steps;
             if (optimizer.Rule.Needs.Count > 0)
             {
@@ -101,12 +102,11 @@ internal static class StateMetadata
 
     /// <summary>The elements of a state lie as those of its parameter do: "order" tells how where that is not row by
     /// row.</summary>
-    private static JsonObject Describe(Optimizer optimizer, int index)
+    private static JsonObject Describe(Tensor tensor, string key)
     {
-        var tensor = optimizer.Parameters[index].Value;
         var description = new JsonObject
         {
-            ["name"] = ParameterList.Key(optimizer.Parameters, index),
+            ["name"] = key,
             ["shape"] = Numbers(tensor.Shape),
             ["dtype"] = tensor.DType.ToSafeTensorType().Code(),
         };
@@ -129,11 +129,12 @@ internal static class StateMetadata
         }
 
         var counts = new StepCounts[stored.Count];
+        var keys = ParameterNames.Keys(optimizer.Parameters);
         for (var i = 0; i < counts.Length; i++)
         {
             var parameter = JsonFields.Object(stored[i], $"parameters[{i}]");
             counts[i] = ReadCounts(optimizer.Rule, parameter, $"parameters[{i}]");
-            var own = Describe(optimizer, i);
+            var own = Describe(optimizer.Parameters[i].Value, keys[i]);
             if (!JsonNode.DeepEquals(parameter, own))
             {
                 throw new OptimException(

@@ -12,7 +12,8 @@ public sealed unsafe partial class Tensor
         CheckElements<T>(source.Length, nameof(source));
         fixed (T* values = source)
         {
-            CopyBytes((void*)Pointer, values, ByteLength);
+            using var hold = Hold();
+            CopyBytes((void*)Pointer, values);
         }
     }
 
@@ -33,7 +34,8 @@ public sealed unsafe partial class Tensor
         CheckElements<T>(destination.Length, nameof(destination));
         fixed (T* values = destination)
         {
-            CopyBytes(values, (void*)Pointer, ByteLength);
+            using var hold = Hold();
+            CopyBytes(values, (void*)Pointer);
         }
     }
 
@@ -56,7 +58,8 @@ public sealed unsafe partial class Tensor
         CopyFrom<byte>(bytes);
     }
 
-    /// <summary>The elements themselves. Only on the processor, and valid only until the tensor is disposed.</summary>
+    /// <summary>The elements themselves, only on the processor. The span does not hold the memory: keep the tensor, and do not
+    /// dispose it, for as long as the span is used; <see cref="CopyTo{T}(Span{T})"/> has no such condition.</summary>
     public Span<T> AsSpan<T>()
         where T : unmanaged
     {
@@ -77,14 +80,12 @@ public sealed unsafe partial class Tensor
         return new Span<T>((void*)Pointer, (int)length);
     }
 
-    private void CopyBytes(void* destination, void* source, long bytes)
+    private void CopyBytes(void* destination, void* source)
     {
-        if (bytes > 0)
+        if (ByteLength > 0)
         {
-            Engine.Copy(destination, source, bytes);
+            Engine.Copy(destination, source, ByteLength);
         }
-
-        GC.KeepAlive(this);
     }
 
     private void CheckElements<T>(int length, string parameterName)

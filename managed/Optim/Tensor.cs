@@ -47,12 +47,14 @@ public sealed unsafe partial class Tensor : IDisposable
     /// <summary>Number of bytes.</summary>
     public long ByteLength => ElementCount * DType.Size();
 
-    /// <summary>Address of the first element on the device; 0 for a tensor without elements.</summary>
+    /// <summary>Address of the first element on the device; 0 for a tensor without elements. It is good for as long as the
+    /// tensor is kept and not disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The tensor, or the SafeHandle that owns its memory, is disposed.</exception>
     public nint Pointer
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
             return _pointer;
         }
     }
@@ -63,7 +65,7 @@ public sealed unsafe partial class Tensor : IDisposable
 
     internal object? Owner => _owner;
 
-    internal bool IsDisposed => _disposed;
+    internal bool IsDisposed => _disposed || _owner is SafeHandle { IsClosed: true };
 
     internal TensorLayout Layout => _layout;
 
@@ -93,6 +95,7 @@ public sealed unsafe partial class Tensor : IDisposable
     public static Tensor Allocate(Engine engine, DType dtype, params ReadOnlySpan<long> shape)
     {
         ArgumentNullException.ThrowIfNull(engine);
+        engine.CheckOpen();
         var layout = TensorLayout.Create(shape, default, dtype.Checked(nameof(dtype)));
         var buffer = engine.Allocate((ulong)(layout.ElementCount * dtype.Size()));
         return new Tensor(engine, dtype, layout, buffer?.Pointer ?? 0, buffer, borrowed: false);
@@ -139,6 +142,26 @@ public sealed unsafe partial class Tensor : IDisposable
 
     /// <inheritdoc/>
     public override string ToString() => $"{DType}{_layout} on {Engine.Device}";
+
+    /// <summary>Holds the memory while its address is used.</summary>
+    internal OwnerHold Hold() => new(_owner);
+
+    /// <summary>The address of one Float32 on the device of an engine.</summary>
+    /// <exception cref="ArgumentException">It is something else.</exception>
+    internal float* ScalarOn(Engine engine, string parameterName)
+    {
+        if (DType != DType.Float32 || ElementCount != 1)
+        {
+            throw new ArgumentException($"{parameterName} must be one Float32, not {this}.", parameterName);
+        }
+
+        return Engine.Device == engine.Device
+            ? (float*)Pointer
+            : throw new ArgumentException(
+                $"{parameterName} is on {Engine.Device}; the step is on {engine.Device}.",
+                parameterName
+            );
+    }
 
     internal static void Touch() => Interlocked.Increment(ref s_epoch);
 

@@ -56,8 +56,25 @@ internal sealed class TensorLayout
                     .Select(i => (long)i),
             ];
 
-    public bool SameAs(TensorLayout other) =>
-        Shape.AsSpan().SequenceEqual(other.Shape) && Strides.AsSpan().SequenceEqual(other.Strides);
+    /// <summary>Whether elements of equal indices lie at equal places: the stride of a dimension of one index does not
+    /// matter.</summary>
+    public bool SameAs(TensorLayout other)
+    {
+        if (!Shape.AsSpan().SequenceEqual(other.Shape))
+        {
+            return false;
+        }
+
+        for (var i = 0; i < Shape.Length && ElementCount > 0; i++)
+        {
+            if (Shape[i] > 1 && Strides[i] != other.Strides[i])
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     public override string ToString() => Text(Shape);
 

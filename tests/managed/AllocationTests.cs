@@ -12,7 +12,7 @@ public sealed class AllocationTests
         using var model = new Model();
         using var optimizer = model.Optimizer(rule);
         using var flag = Tensor.Allocate(model.Engine, DType.Float32, 1);
-        var options = new StepOptions { FoundInf = flag.Pointer };
+        var options = new StepOptions { FoundInf = flag };
         Allocation.AssertNone(() =>
         {
             optimizer.Step();

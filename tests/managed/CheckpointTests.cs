@@ -183,9 +183,9 @@ public sealed class CheckpointTests
     public void A_temporary_file_that_was_abandoned_is_cleared_away()
     {
         using var scratch = new Scratch();
-        var abandoned = scratch.File($".file.{Guid.NewGuid():N}.tmp");
-        var foreign = scratch.File(".file.notes.tmp");
-        var busy = scratch.File($".file.{Guid.NewGuid():N}.tmp");
+        var abandoned = scratch.File($".optim-{Guid.NewGuid():N}.tmp");
+        var foreign = scratch.File(".optim-notes.tmp");
+        var busy = scratch.File($".optim-{Guid.NewGuid():N}.tmp");
         File.WriteAllText(abandoned, "half a st");
         File.WriteAllText(foreign, "not ours");
         using (new FileStream(busy, FileMode.CreateNew, FileAccess.Write, FileShare.None))

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Optim.Tests.Support;
 
 namespace Optim.Tests;
@@ -88,6 +89,131 @@ public sealed class DisposalTests
     }
 
     [Fact]
+    public void States_are_gone_with_their_optimizer()
+    {
+        using var model = new Model();
+        var optimizer = new AdamW(model.Engine, model.Parameters);
+        var state = optimizer.States(0)["exp_avg"];
+        Assert.Same(state, optimizer.States(0)["exp_avg"]);
+        using var other = new AdamW(model.Engine, [new Parameter(model.Parameters[0].Value, state)]);
+        other.Step();
+        optimizer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => state.Pointer);
+        Assert.Throws<ObjectDisposedException>(() => state.ToDoubles());
+        Assert.Throws<ObjectDisposedException>(() => state.CopyFromDoubles(new double[12]));
+        Assert.Throws<ObjectDisposedException>(() => HelperFunctions.Centralize(model.Engine, [state]));
+        Assert.Throws<ObjectDisposedException>(other.Step);
+    }
+
+    [Fact]
+    public void A_state_that_was_disposed_can_be_had_again()
+    {
+        using var model = new Model();
+        using var optimizer = new AdamW(model.Engine, model.Parameters);
+        optimizer.Step();
+        optimizer.States(0)["exp_avg"].Dispose();
+        optimizer.Step();
+        Assert.NotEqual(0, optimizer.States(0)["exp_avg"].ToDoubles()[0]);
+    }
+
+    [Fact]
+    public void States_without_a_hyper_that_is_switched_off_are_gone()
+    {
+        using var model = new Model();
+        using var optimizer = Optimizer.Create("sgd", model.Engine, model.Parameters, new Dictionary<string, double> { ["momentum"] = 0.9 });
+        var state = optimizer.States(0)["momentum_buffer"];
+        optimizer.Groups[0]["momentum"] = 0;
+        Assert.Throws<ObjectDisposedException>(() => state.ToDoubles());
+    }
+
+    [Fact]
+    public void Nothing_begins_on_an_engine_that_is_disposed()
+    {
+        var engine = TestDevice.Open();
+        using var value = Tensor.Allocate(engine, DType.Float32, 4);
+        using var gradient = Tensor.Allocate(engine, DType.Float32, 4);
+        using var optimizer = new AdamW(engine, [new Parameter(value, gradient)]);
+        using var scaler = new GradientScaler(engine);
+        using var sam = new SharpnessAwareMinimization(optimizer);
+        engine.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => new AdamW(engine, [new Parameter(value, gradient)]));
+        Assert.Throws<ObjectDisposedException>(() => new GradientScaler(engine));
+        Assert.Throws<ObjectDisposedException>(() => new SharpnessAwareMinimization(optimizer));
+        Assert.Throws<ObjectDisposedException>(() => Tensor.Allocate(engine, DType.Float32, 4));
+        Assert.Throws<ObjectDisposedException>(() => HelperFunctions.Centralize(engine, [gradient]));
+        Assert.Throws<ObjectDisposedException>(() => MatrixRoots.Inverse(engine, [], [], 2));
+        Assert.Throws<ObjectDisposedException>(() => GradientSurgery.Merge(engine, [[gradient]], [gradient]));
+
+        // What was there goes on.
+        gradient.CopyFrom([1f, 2, 3, 4]);
+        sam.FirstStep();
+        sam.SecondStep();
+        scaler.Step(optimizer);
+        scaler.Update();
+        optimizer.Groups[0]["ams_bound"] = 1;
+        optimizer.LoadStateDict(optimizer.StateDict());
+        Assert.Equal(2, optimizer.StepCount());
+        Assert.NotEqual(0, value.ToDoubles()[0]);
+    }
+
+    [Fact]
+    public void A_tensor_is_gone_with_the_handle_that_owns_its_memory()
+    {
+        using var engine = TestDevice.Open();
+        using var memory = Tensor.Allocate(engine, DType.Float32, 8);
+        using var gradient = Tensor.Allocate(engine, DType.Float32, 8);
+        var owner = new CountedOwner();
+        using var value = Tensor.Borrow(memory.Pointer, DType.Float32, [8], engine, owner);
+        using (var optimizer = new AdamW(engine, [new Parameter(value, gradient)]))
+        {
+            owner.Dispose();
+            optimizer.Step(); // which holds it
+            Assert.False(owner.IsClosed);
+        }
+
+        Assert.True(owner.IsClosed);
+        Assert.Throws<ObjectDisposedException>(() => value.Pointer);
+        Assert.Throws<ObjectDisposedException>(() => new AdamW(engine, [new Parameter(value, gradient)]));
+    }
+
+    [Fact]
+    public void Finalizers_may_use_what_is_finalized_already()
+    {
+        var failures = new List<Exception>();
+        for (var i = 0; i < 20; i++)
+        {
+            Abandon(failures);
+            Garbage.Collect();
+        }
+
+        Assert.All(failures, failure => Assert.IsType<ObjectDisposedException>(failure));
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void Abandon(List<Exception> failures)
+        {
+            var engine = TestDevice.Open();
+            var value = Tensor.Allocate(engine, DType.Float32, 1024);
+            var gradient = Tensor.Allocate(engine, DType.Float32, 1024);
+            var optimizer = new AdamW(engine, [new Parameter(value, gradient)]);
+            var scaler = new GradientScaler(engine);
+            var state = optimizer.States(0)["exp_avg"];
+            _ = new Finalizable(
+                failures,
+                optimizer.Step,
+                () => state.ToDoubles(),
+                () => scaler.Step(optimizer),
+                scaler.Update,
+                () => HelperFunctions.Centralize(engine, [gradient]),
+                optimizer.Dispose,
+                () => state.ToDoubles(),
+                value.Dispose,
+                engine.Dispose,
+                () => gradient.ToDoubles()
+            );
+        }
+    }
+
+    [Fact]
     public void Memory_that_is_bound_outlives_its_disposed_tensor()
     {
         using var engine = TestDevice.Open();
@@ -147,6 +273,28 @@ public sealed class DisposalTests
             var token = new object();
             parameter.Gradient = Tensor.Borrow(other.Pointer, DType.Float32, [8], engine, token);
             return new WeakReference(token);
+        }
+    }
+
+    /// <summary>Owns nothing, and knows whether it would still be there.</summary>
+    private sealed class CountedOwner() : SafeHandle(1, ownsHandle: true)
+    {
+        public override bool IsInvalid => false;
+
+        protected override bool ReleaseHandle() => true;
+    }
+
+    private sealed class Finalizable(List<Exception> failures, params Action[] actions)
+    {
+        ~Finalizable()
+        {
+            foreach (var action in actions)
+            {
+                if (Record.Exception(action) is { } failure)
+                {
+                    failures.Add(failure);
+                }
+            }
         }
     }
 

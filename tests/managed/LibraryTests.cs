@@ -48,6 +48,47 @@ public sealed class LibraryTests
         Assert.Throws<InvalidOperationException>(() => OptimLibrary.Path = "other.so");
     }
 
+    /// <summary>Where the system looks there is one file for all functions, each of which is looked up on its own.</summary>
+    [Fact]
+    public void A_library_that_the_system_finds_serves_every_call()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        using var scratch = new Scratch();
+        var here = AppContext.BaseDirectory;
+        foreach (var name in new[] { "Optim.Tests.dll", "Optim.dll", "Optim.Tests.runtimeconfig.json" })
+        {
+            File.Copy(Path.Combine(here, name), scratch.File(name));
+        }
+
+        _ = Catalogue.LibraryVersion; // loads it
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [scratch.File("Optim.Tests.dll"), "library"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment.Remove("OPTIM_LIBRARY");
+        start.Environment["LD_LIBRARY_PATH"] = Path.GetDirectoryName(OptimLibrary.Path!);
+        using var program = Process.Start(start)!;
+        var output = program.StandardOutput.ReadToEnd();
+        Assert.Equal("", program.StandardError.ReadToEnd());
+        program.WaitForExit();
+        Assert.Equal($"{Catalogue.LibraryVersion} of optim", output);
+    }
+
+    /// <summary>The program of the test above.</summary>
+    internal static int UseLibrary()
+    {
+        using var engine = new Engine();
+        using var tensor = Tensor.Allocate(engine, DType.Float32, 2);
+        HelperFunctions.Centralize(engine, [tensor]);
+        Console.Write($"{Catalogue.LibraryVersion} of {OptimLibrary.Path}");
+        return 0;
+    }
+
     /// <summary>The error of the first native call of a fresh copy of the assembly; null when it succeeds.</summary>
     private static Exception? Load(string library)
     {

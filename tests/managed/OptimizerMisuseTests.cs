@@ -61,34 +61,6 @@ public sealed class OptimizerMisuseTests
         optimizer.Step();
     }
 
-    [Theory]
-    [ClassData(typeof(Rules))]
-    public void Hypers_that_decide_which_states_exist_are_fixed(string rule)
-    {
-        using var model = new Model();
-        using var optimizer = model.Optimizer(rule);
-        var before = optimizer.Groups[0].Hypers;
-        foreach (var slot in optimizer.Rule.Slots.Where(slot => slot.When.Length > 0))
-        {
-            var hyper = optimizer.Rule.Hypers[optimizer.Rule.IndexOf(slot.When)];
-            var other =
-                slot.WhenWords.Count > 0 ? OtherWord(hyper, slot.WhenWords)
-                : hyper.Default != 0 ? 0
-                : hyper.Allows(0.5) ? 0.5
-                : 1;
-            AssertRefused<OptimException>(
-                [hyper.Name],
-                () =>
-                {
-                    optimizer.Groups[0][hyper.Name] = other;
-                }
-            );
-        }
-
-        Assert.Equal(before, optimizer.Groups[0].Hypers);
-        optimizer.Step();
-    }
-
     [Fact]
     public void Nulls_are_refused_by_name()
     {
@@ -140,11 +112,63 @@ public sealed class OptimizerMisuseTests
                     ]
                 )
         );
-        AssertRefused<OptimException>(
-            ["overlap"],
+        AssertRefused<ArgumentException>(
+            ["Parameters 0 and 1 (\"w\") overlap", "Give the optimizer one of them"],
             () =>
-                Optimizer.Create("sgd", model.Engine, [new Parameter(parameter.Value), new Parameter(parameter.Value)])
+                Optimizer.Create("sgd", model.Engine, [new Parameter(parameter.Value), new Parameter(parameter.Value, null, "w")])
         );
+        using var whole = Tensor.Allocate(model.Engine, DType.Float32, 8);
+        using var part = Tensor.Borrow(whole.Pointer + 8, DType.Float32, [2], model.Engine, whole);
+        AssertRefused<ArgumentException>(
+            ["Parameters 0 (\"part\") and 1 (\"whole\") overlap"],
+            () => Optimizer.Create("sgd", model.Engine, [new Parameter(part, null, "part"), new Parameter(whole, null, "whole")])
+        );
+    }
+
+    [Fact]
+    public void A_helper_is_for_all_groups()
+    {
+        using var model = new Model();
+        AssertRefused<ArgumentException>(
+            ["\"clip_norm\"", "adamw", "for all groups", "Helpers"],
+            () => Optimizer.Create("adamw", model.Engine, model.Parameters, Hypers("clip_norm", 1))
+        );
+        AssertRefused<ArgumentException>(
+            ["\"clip_norn\"", "it has lr"],
+            () => Optimizer.Create("adamw", model.Engine, model.Parameters, Hypers("clip_norn", 1))
+        );
+        using var optimizer = model.Optimizer("adamw");
+        AssertRefused<ArgumentException>(
+            ["\"lookahead_k\"", "for all groups"],
+            () =>
+            {
+                optimizer.Groups[0]["lookahead_k"] = 5;
+            }
+        );
+    }
+
+    [Fact]
+    public void What_a_step_is_told_is_one_number_on_its_device()
+    {
+        using var model = new Model();
+        using var optimizer = model.Optimizer("sgd");
+        using var wide = Tensor.Allocate(model.Engine, DType.Float64);
+        using var two = Tensor.Allocate(model.Engine, DType.Float32, 2);
+        var gone = Tensor.Allocate(model.Engine, DType.Float32);
+        gone.Dispose();
+        AssertRefused<ArgumentException>(["FoundInf", "one Float32", "Float64"], () => optimizer.Step(new StepOptions { FoundInf = wide }));
+        AssertRefused<ArgumentException>(["GradScale", "[2]"], () => optimizer.Step(new StepOptions { GradScale = two }));
+        Assert.Throws<ObjectDisposedException>(() => optimizer.Step(new StepOptions { Overflow = gone }));
+        Assert.Equal(0, optimizer.StepCount());
+        if (!TestDevice.IsCpu)
+        {
+            using var host = new Engine();
+            using var elsewhere = Tensor.Allocate(host, DType.Float32);
+            AssertRefused<ArgumentException>(["Overflow", "cpu", "cuda:0"], () => optimizer.Step(new StepOptions { Overflow = elsewhere }));
+            AssertRefused<ArgumentException>(["gradients[0]", "cpu", "cuda:0"], () => HelperFunctions.Centralize(model.Engine, [elsewhere]));
+            using var scaler = new GradientScaler(host);
+            AssertRefused<ArgumentException>(["cpu", "cuda:0"], () => scaler.Step(optimizer));
+        }
     }
 
     [Fact]
@@ -307,13 +331,6 @@ public sealed class OptimizerMisuseTests
         var exception = Assert.Throws<OptimException>(() => Tensor.Allocate(engine, DType.Float32, 1L << 55));
         Assert.Equal(OptimStatus.OutOfMemory, exception.Status);
         Assert.NotEmpty(exception.Message);
-    }
-
-    /// <summary>A word among those if the default is not, or the other way round.</summary>
-    private static double OtherWord(HyperSchema hyper, IReadOnlyList<string> words)
-    {
-        var now = words.Contains(hyper.Words[(int)hyper.Default]);
-        return hyper.Parse(hyper.Words.First(word => words.Contains(word) != now));
     }
 
     private static Dictionary<string, double> Hypers(string name, double value) => new() { [name] = value };

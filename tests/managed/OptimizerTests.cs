@@ -66,12 +66,12 @@ public sealed class OptimizerTests
         using var foundInf = Tensor.Allocate(model.Engine, DType.Float32, 1);
         foundInf.CopyFrom([1f]);
         var before = model.Values;
-        optimizer.Step(new StepOptions { FoundInf = foundInf.Pointer });
+        optimizer.Step(new StepOptions { FoundInf = foundInf });
         Assert.Equal(before, model.Values);
         Assert.Equal(0, optimizer.StepCount());
 
         foundInf.CopyFrom([0f]);
-        optimizer.Step(new StepOptions { FoundInf = foundInf.Pointer });
+        optimizer.Step(new StepOptions { FoundInf = foundInf });
         Assert.NotEqual(before, model.Values);
         Assert.Equal(1, optimizer.StepCount());
     }
@@ -89,7 +89,7 @@ public sealed class OptimizerTests
         using var scale = Tensor.Allocate(scaled.Engine, DType.Float32, 1);
         scale.CopyFrom([1024f]);
         scaled.SetGradients(1, factor: 1024);
-        scaledOptimizer.Step(new StepOptions { GradScale = scale.Pointer });
+        scaledOptimizer.Step(new StepOptions { GradScale = scale });
         Assert.Equal(plain.Values, scaled.Values);
     }
 

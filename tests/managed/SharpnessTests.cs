@@ -184,6 +184,41 @@ public sealed class SharpnessTests
     }
 
     [Fact]
+    public void Parameters_that_moved_between_the_steps_are_brought_back_where_they_are()
+    {
+        using var engine = TestDevice.Open();
+        using var first = Tensor.Allocate(engine, DType.Float32, 2);
+        using var second = Tensor.Allocate(engine, DType.Float32, 2);
+        using var gradient = Tensor.Allocate(engine, DType.Float32, 2);
+        using var value = Tensor.Borrow(first.Pointer, DType.Float32, [2], engine, first);
+        first.CopyFrom([1f, 2]);
+        gradient.CopyFrom([3f, 4]);
+        var parameter = new Parameter(value, gradient);
+        using var optimizer = new SGD(engine, [parameter]);
+        using var sam = new SharpnessAwareMinimization(optimizer);
+        sam.FirstStep();
+        Assert.NotEqual([1, 2], first.ToDoubles());
+        var moved = first.ToDoubles();
+        second.CopyFromDoubles(moved);
+        value.Rebind(second.Pointer, second);
+        parameter.Gradient = null; // it is brought back all the same
+        sam.Restore();
+        Assert.Equal([1, 2], second.ToDoubles());
+        Assert.Equal(moved, first.ToDoubles());
+
+        sam.FirstStep(); // with no gradient nothing moves
+        Assert.Equal([1, 2], second.ToDoubles());
+        sam.Restore();
+        Assert.Equal([1, 2], second.ToDoubles());
+        parameter.Gradient = gradient;
+        sam.FirstStep();
+        value.Dispose();
+        Assert.Throws<ObjectDisposedException>(sam.Restore);
+        Assert.Throws<ObjectDisposedException>(sam.SecondStep);
+        Assert.True(sam.IsPerturbed);
+    }
+
+    [Fact]
     public void The_functions_do_what_the_wrapper_does()
     {
         using var model = new Model();

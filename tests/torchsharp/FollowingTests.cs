@@ -7,6 +7,46 @@ namespace Optim.TorchSharp.Tests;
 public sealed class FollowingTests
 {
     [Fact]
+    public void Two_handles_of_one_tensor_are_stepped_once()
+    {
+        using var engine = new Engine();
+        using var tensor = TorchTensor.Make([4], requiresGrad: true);
+        using var other = TorchTensor.Make([3]);
+        using var tied = tensor.Form("tied");
+        using var gradient = TorchTensor.Make([4], seed: 1, requiresGrad: false);
+        tensor.Gradient = gradient;
+        (string, TorchTensor)[] named = [("embedding", tensor), ("other", other), ("head", tied)];
+        using var parameters = TorchParameters.From(engine, named, tensor => tensor.Handle);
+        Assert.Equal(["embedding", "other"], parameters.Select(parameter => parameter.Name));
+        using var optimizer = new SGD(engine, parameters, new SGDOptions { LearningRate = 1, Momentum = 0 });
+        var expected = tensor.ToDoubles(4).Zip(gradient.ToDoubles(4), (value, slope) => value - slope);
+        optimizer.Step();
+        Assert.Equal(expected, tensor.ToDoubles(4));
+        tied.Dispose();
+        optimizer.Step();
+        parameters.ZeroGrad();
+        Assert.False(tensor.HasGradient);
+    }
+
+    [Fact]
+    public void A_negation_that_is_pending_in_a_gradient_is_made()
+    {
+        using var engine = new Engine();
+        using var tensor = TorchTensor.Make([4]);
+        using var gradient = TorchTensor.Make([4], seed: 1, requiresGrad: false);
+        using var negated = gradient.Form("negated");
+        tensor.Gradient = negated;
+        using var parameters = TorchParameters.From(engine, [tensor], tensor => tensor.Handle);
+        using var optimizer = new SGD(engine, parameters, new SGDOptions { LearningRate = 1, Momentum = 0 });
+        for (var step = 0; step < 2; step++)
+        {
+            var expected = tensor.ToDoubles(4).Zip(gradient.ToDoubles(4), (value, slope) => value + slope);
+            optimizer.Step();
+            Assert.Equal(expected, tensor.ToDoubles(4));
+        }
+    }
+
+    [Fact]
     public void A_parameter_without_gradient_is_left_alone_until_one_appears()
     {
         using var engine = new Engine();

@@ -11,6 +11,7 @@ public sealed class MisuseTests
     [InlineData("csr", "cannot be read: libtorch: ")]
     [InlineData("meta", "is on a device of type 14; allowed is the device of the engine, cpu")]
     [InlineData("square", "allowed are leaves")]
+    [InlineData("negated", "is the negative of what is in memory; allowed is what resolve_neg() makes of it")]
     public void Other_forms_are_refused(string form, string said)
     {
         using var tensor = TorchTensor.Make([2, 3]);
@@ -79,9 +80,25 @@ public sealed class MisuseTests
         using var engine = new Engine();
         using var tensor = TorchTensor.Make([4]);
         using var same = tensor.Strided([4], [1]);
-        using var parameters = TorchParameters.From(engine, [tensor, same], tensor => tensor.Handle);
-        var message = Assert.Throws<OptimException>(() => new AdamW(engine, parameters)).Message;
-        Assert.Contains("overlaps", message, StringComparison.Ordinal);
+        using var parameters = TorchParameters.From(engine, [("first", tensor), ("second", same)], tensor => tensor.Handle);
+        var message = Assert.Throws<ArgumentException>(() => new AdamW(engine, parameters)).Message;
+        Assert.Contains("0 (\"first\") and 1 (\"second\") overlap in memory", message, StringComparison.Ordinal);
+        Assert.Contains("Give the optimizer one of them", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Tied_weights_in_two_groups_are_refused()
+    {
+        using var engine = new Engine();
+        using var tensor = TorchTensor.Make([4]);
+        using var tied = tensor.Form("tied");
+        using var first = TorchParameters.From(engine, [("embedding", tensor)], tensor => tensor.Handle);
+        using var second = TorchParameters.From(engine, [("head", tied)], tensor => tensor.Handle);
+        var message = Assert.Throws<ArgumentException>(
+            () => new AdamW(engine, [new ParameterGroup<AdamWOptions>(first), new ParameterGroup<AdamWOptions>(second)])
+        ).Message;
+        Assert.Contains("\"embedding\"", message, StringComparison.Ordinal);
+        Assert.Contains("\"head\"", message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -17,4 +17,31 @@ public sealed record RuleSchema : CatalogueEntry
 
     /// <summary>Its states.</summary>
     public required IReadOnlyList<SlotSchema> Slots { get; init; }
+
+    /// <summary>Whether two rows of values decide that different states exist.</summary>
+    internal bool HasOtherStates(ReadOnlySpan<double> values, ReadOnlySpan<double> others)
+    {
+        for (var i = 0; i < Slots.Count; i++)
+        {
+            if (Exists(Slots[i], values) != Exists(Slots[i], others))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool Exists(SlotSchema slot, ReadOnlySpan<double> values)
+    {
+        if (slot.When.Length == 0)
+        {
+            return true;
+        }
+
+        var index = IndexOf(slot.When);
+        return slot.WhenWords.Count == 0
+            ? values[index] != 0
+            : slot.WhenWords.Contains(Hypers[index].Words[(int)values[index]]);
+    }
 }

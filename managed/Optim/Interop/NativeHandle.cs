@@ -7,11 +7,14 @@ namespace Optim.Interop;
 /// survives being disposed or finalized first, so no order of disposal leaves a dangling pointer.</remarks>
 internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
 {
+    private readonly List<object> _former = [];
     private object?[] _kept = [];
 
     public override bool IsInvalid => handle == 0;
 
-    /// <summary>Keeps an object alive in a numbered place, instead of what was kept there before.</summary>
+    /// <summary>Keeps an object alive in a numbered place, instead of what was kept there before. That is released by
+    /// <see cref="ReleaseFormer"/>, once the native object has let go of it.</summary>
+    /// <exception cref="ObjectDisposedException">It is a SafeHandle whose native object is gone.</exception>
     public void Keep(int place, object? owner)
     {
         if (place >= _kept.Length)
@@ -25,14 +28,23 @@ internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
             return;
         }
 
-        if (owner is SafeHandle counted)
+        OwnerHold.Begin(owner);
+        _kept[place] = owner;
+        if (previous is not null)
         {
-            var added = false;
-            counted.DangerousAddRef(ref added);
+            _former.Add(previous);
+        }
+    }
+
+    /// <summary>Releases what was replaced.</summary>
+    public void ReleaseFormer()
+    {
+        foreach (var owner in _former)
+        {
+            OwnerHold.End(owner);
         }
 
-        _kept[place] = owner;
-        (previous as SafeHandle)?.DangerousRelease();
+        _former.Clear();
     }
 
     protected abstract void Free(nint handle);
@@ -40,9 +52,10 @@ internal abstract class NativeHandle() : SafeHandle(0, ownsHandle: true)
     protected override bool ReleaseHandle()
     {
         Free(handle);
+        ReleaseFormer();
         foreach (var owner in _kept)
         {
-            (owner as SafeHandle)?.DangerousRelease();
+            OwnerHold.End(owner);
         }
 
         _kept = [];

@@ -3,21 +3,43 @@ using System.Runtime.InteropServices;
 
 namespace Optim.Interop;
 
-/// <summary>A list of tensors as the C ABI takes it. Disposing it ends the time in which the tensors are kept
-/// alive.</summary>
+/// <summary>A list of tensors as the C ABI takes it. Until it is disposed their memory is held.</summary>
 internal readonly unsafe ref struct NativeTensors
 {
-    private readonly ReadOnlySpan<Tensor> _tensors;
+    private readonly object?[] _owners;
     private readonly NativeTensor[] _pinned;
 
-    public NativeTensors(ReadOnlySpan<Tensor> tensors, string parameterName)
+    /// <summary>Holds the memory of tensors on the device of an engine.</summary>
+    /// <exception cref="ArgumentException">A tensor is on another device.</exception>
+    /// <exception cref="ObjectDisposedException">A tensor is disposed.</exception>
+    public NativeTensors(Engine engine, ReadOnlySpan<Tensor> tensors, string parameterName)
     {
-        _tensors = tensors;
+        ArgumentNullException.ThrowIfNull(engine);
+        _owners = new object?[tensors.Length];
         _pinned = GC.AllocateUninitializedArray<NativeTensor>(tensors.Length, pinned: true);
-        for (var i = 0; i < _pinned.Length; i++)
+        try
         {
-            ArgumentNullException.ThrowIfNull(tensors[i], $"{parameterName}[{i}]");
-            _pinned[i] = tensors[i].ToNative();
+            for (var i = 0; i < _pinned.Length; i++)
+            {
+                ArgumentNullException.ThrowIfNull(tensors[i], $"{parameterName}[{i}]");
+                if (tensors[i].Engine.Device != engine.Device)
+                {
+                    throw new ArgumentException(
+                        $"{parameterName}[{i}] is on {tensors[i].Engine.Device}, the engine on {engine.Device}.",
+                        parameterName
+                    );
+                }
+
+                var owner = tensors[i].Owner;
+                OwnerHold.Begin(owner);
+                _owners[i] = owner;
+                _pinned[i] = tensors[i].ToNative();
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -27,9 +49,9 @@ internal readonly unsafe ref struct NativeTensors
 
     public void Dispose()
     {
-        foreach (var tensor in _tensors)
+        foreach (var owner in _owners)
         {
-            GC.KeepAlive(tensor);
+            OwnerHold.End(owner);
         }
 
         GC.KeepAlive(_pinned);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Optim;
 
@@ -6,41 +7,132 @@ namespace Optim;
 /// and pipes, such as /dev/null, are written where they are.</summary>
 internal static partial class AtomicFile
 {
+    // Nothing of the target's name is in the temporary's: it may be as long as the file system allows.
+    private const string Prefix = ".optim-";
     private const string Suffix = ".tmp";
 
+    /// <summary>Writes a file.</summary>
+    /// <param name="path">Its path; of a symbolic link the target is replaced.</param>
+    /// <param name="write">Writes the content.</param>
+    /// <exception cref="IOException">The file cannot be written; one that was there is as it was.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be written to.</exception>
     public static void Write(string path, Action<Stream> write)
     {
-        var target = Path.GetFullPath(path);
-        var folder =
-            Path.GetDirectoryName(target)
-            ?? throw new ArgumentException($"\"{path}\" is a folder, not a file.", nameof(path));
-        if (IsDeviceOrPipe(target))
+        if (IsDeviceOrPipe(path))
         {
-            using var stream = new FileStream(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
             write(stream);
             return;
         }
 
-        var prefix = $".{Path.GetFileName(target)}.";
-        var temporary = Path.Combine(folder, $"{prefix}{Guid.NewGuid():N}{Suffix}");
+        var target = Target(path);
+        var folder = Path.GetDirectoryName(target);
+        if (folder is null || Path.GetFileName(target).Length == 0 || Directory.Exists(target))
+        {
+            throw new IOException($"\"{path}\" is a folder, not a file.");
+        }
+
+        var temporary = "";
         try
         {
-            using (var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            using (var stream = Create(folder, target, out temporary))
             {
-                DeleteAbandoned(folder, prefix);
+                DeleteAbandoned(folder, temporary);
                 write(stream);
                 stream.Flush(flushToDisk: true);
+                File.Move(temporary, target, overwrite: true); // while it is locked: who deletes abandoned files leaves it alone
+            }
+        }
+        catch (Exception exception)
+        {
+            if (File.Exists(temporary))
+            {
+                File.Delete(temporary);
             }
 
-            File.Move(temporary, target, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
+            if (Named(exception, temporary, path) is { } named)
+            {
+                throw named;
+            }
+
             throw;
         }
 
         FlushFolder(folder);
+    }
+
+    private static string Target(string path)
+    {
+        var full = Path.GetFullPath(path);
+        return new FileInfo(full).LinkTarget is null ? full : File.ResolveLinkTarget(full, returnFinalTarget: true)!.FullName;
+    }
+
+    /// <summary>A new file beside the target, locked, with the permissions of the target if it is there.</summary>
+    private static FileStream Create(string folder, string target, out string temporary)
+    {
+        while (true)
+        {
+            temporary = Path.Combine(folder, $"{Prefix}{Guid.NewGuid():N}{Suffix}");
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.Delete };
+            UnixFileMode? mode = null;
+            if (!OperatingSystem.IsWindows() && File.Exists(target))
+            {
+                options.UnixCreateMode = mode = File.GetUnixFileMode(target);
+            }
+
+            FileStream stream;
+            try
+            {
+                stream = new FileStream(temporary, options);
+            }
+            catch (IOException) when (File.Exists(temporary))
+            {
+                continue; // somebody who looks for abandoned files has it open; he deletes it
+            }
+
+            try
+            {
+                if (!OperatingSystem.IsWindows())
+                {
+                    _ = Lock(stream.SafeFileHandle, LockExclusive); // where there are no locks nothing counts as abandoned
+                    if (mode is { } kept && File.Exists(temporary))
+                    {
+                        File.SetUnixFileMode(stream.SafeFileHandle, kept); // what the process masks out of new files, too
+                    }
+                }
+
+                if (File.Exists(temporary))
+                {
+                    return stream;
+                }
+            }
+            catch
+            {
+                stream.Dispose();
+                throw;
+            }
+
+            stream.Dispose(); // it was deleted before it was locked
+        }
+    }
+
+    /// <summary>The exception with the path that was asked for in place of the temporary's; null = it does not name
+    /// that.</summary>
+    private static Exception? Named(Exception exception, string temporary, string path)
+    {
+        if (temporary.Length == 0 || !exception.Message.Contains(temporary, StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var message = exception.Message.Replace(temporary, path, StringComparison.Ordinal);
+        return exception switch
+        {
+            UnauthorizedAccessException => new UnauthorizedAccessException(message, exception),
+            DirectoryNotFoundException => new DirectoryNotFoundException(message, exception),
+            IOException => new IOException(message, exception) { HResult = exception.HResult },
+            _ => null,
+        };
     }
 
     private static bool IsDeviceOrPipe(string path)
@@ -52,26 +144,39 @@ internal static partial class AtomicFile
             && (status.Mode & Kind) is not (Regular or Folder);
     }
 
-    /// <summary>Deletes what writers left behind that were killed: a live one has its file locked.</summary>
-    private static void DeleteAbandoned(string folder, string prefix)
+    /// <summary>Deletes what writers left behind that were killed: a live one has its file locked. .NET's own locks can be
+    /// switched off, ours cannot.</summary>
+    private static void DeleteAbandoned(string folder, string own)
     {
-        foreach (var path in Directory.EnumerateFiles(folder, $"{prefix}*{Suffix}"))
+        try
         {
-            if (!Guid.TryParseExact(Path.GetFileName(path)[prefix.Length..^Suffix.Length], "N", out _))
+            foreach (var path in Directory.EnumerateFiles(folder, $"{Prefix}*{Suffix}"))
             {
-                continue;
+                if (path != own && Guid.TryParseExact(Path.GetFileName(path)[Prefix.Length..^Suffix.Length], "N", out _))
+                {
+                    DeleteUnlessLocked(path);
+                }
             }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The folder cannot be listed.
+        }
+    }
 
-            try
+    private static void DeleteUnlessLocked(string path)
+    {
+        try
+        {
+            using var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Delete);
+            if (OperatingSystem.IsWindows() || Lock(file, LockExclusive | LockAtOnce) == 0)
             {
-                using (new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.None)) { }
-
                 File.Delete(path);
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                // Somebody writes it, or it is not ours to delete.
-            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Somebody writes it, or it is not ours to delete.
         }
     }
 
@@ -113,6 +218,12 @@ internal static partial class AtomicFile
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Status(int folder, string path, int flags, uint mask, out FileStatus status);
+
+    private const int LockExclusive = 2;
+    private const int LockAtOnce = 4;
+
+    [LibraryImport("libc", EntryPoint = "flock")]
+    private static partial int Lock(SafeFileHandle file, int operation);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Flush(int descriptor);

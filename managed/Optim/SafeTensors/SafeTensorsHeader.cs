@@ -9,7 +9,7 @@ internal sealed class SafeTensorsHeader
     /// <summary>The limit of the format's own reader.</summary>
     public const int MaximumBytes = 100_000_000;
 
-    private const string MetadataKey = "__metadata__";
+    public const string MetadataKey = "__metadata__";
 
     private readonly Dictionary<string, string> _metadata = [];
     private readonly Dictionary<string, TensorInfo> _tensors = [];

@@ -22,9 +22,9 @@ internal sealed class SaveLoop : IDisposable
 
     public Optimizer Optimizer { get; }
 
-    public static int Main(string[] arguments)
+    /// <summary>The program.</summary>
+    public static int Run(string path)
     {
-        var path = arguments[0];
         using var loop = new SaveLoop();
         if (File.Exists(path))
         {
@@ -41,13 +41,12 @@ internal sealed class SaveLoop : IDisposable
     }
 
     /// <summary>Starts the program.</summary>
-    public static Process Start(string path) =>
-        Process.Start(
-            new ProcessStartInfo(Environment.ProcessPath!, [typeof(SaveLoop).Assembly.Location, path])
-            {
-                RedirectStandardOutput = true,
-            }
-        )!;
+    public static Process Start(string path)
+    {
+        var start = Child.Command("train", path);
+        start.RedirectStandardOutput = true;
+        return Process.Start(start)!;
+    }
 
     /// <summary>Reads what the program told after it was killed: the number of the last step whose file was complete; 0 if
     /// none.</summary>

@@ -70,6 +70,12 @@ EXPORT bool THSTensor_is_sparse(const at::Tensor* t) {
 EXPORT bool THSTensor_is_leaf(const at::Tensor* t) {
   return guarded([&] { return t->is_leaf(); });
 }
+EXPORT int64_t THSTensor_is_neg(const at::Tensor* t) {
+  return guarded([&] { return static_cast<int64_t>(t->is_neg()); });
+}
+EXPORT at::Tensor* THSTensor_resolve_neg(const at::Tensor* t) {
+  return guarded([&] { return give(t->resolve_neg()); });
+}
 EXPORT at::Tensor* THSTensor_detach(const at::Tensor* t) {
   return guarded([&] { return give(t->detach()); });
 }
@@ -92,11 +98,14 @@ EXPORT at::Tensor* standin_strided(const at::Tensor* t, const int64_t* sizes, co
       [&] { return give(t->detach().as_strided(at::IntArrayRef(sizes, rank), at::IntArrayRef(strides, rank))); });
 }
 
-// Other forms of the same values: "sparse", "csr", "meta" (of no device), "square" (not a leaf).
+// Other forms of the same values: "sparse", "csr", "meta" (of no device), "square" (not a leaf), "negated" (the other sign,
+// pending), "tied" (the same tensor).
 EXPORT at::Tensor* standin_form(const at::Tensor* t, const char* form) {
   return guarded([&] {
     if (!std::strcmp(form, "square")) return give(t->mul(*t));
+    if (!std::strcmp(form, "tied")) return give(*t);
     auto values = t->detach();
+    if (!std::strcmp(form, "negated")) return give(values._neg_view());
     if (!std::strcmp(form, "sparse")) return give(values.to_sparse());
     if (!std::strcmp(form, "csr")) return give(values.to_sparse_csr());
     return give(values.to(at::Device(at::kMeta)));
