@@ -55,12 +55,14 @@ CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(pl
 
 void CpuExecutor::hypers_changed(int) {
   if (!state_.streams.empty() && state_.by_row != plan_.maps_by_row()) prelude_.rebind(state_);
-  if (matrix_ != nullptr && !workspace_begin_.empty()) matrix_->rebind(workspace_begin_);
+  const bool bound = workspace_begin_.size() == plan_.tensors().size();
+  if (matrix_ != nullptr && bound) matrix_->rebind(workspace_begin_);
 }
 
 void CpuExecutor::rebind() {
   marked_ = false;
   state_.streams.clear();
+  state_.streams.reserve(plan_.tensors().size());
   update_tiling_ = Tiling(state_.tile_length);
   workspace_begin_.clear();
   std::int64_t elements = 0;

@@ -126,6 +126,7 @@ TensorEntry CudaExecutor::entry_of(std::size_t index) const {
 void CudaExecutor::rebind() {
   const DeviceGuard guard(device_.index);
   const QueuedWork before = queued;
+  prelude_.configure(device_, prelude_.measures());
   std::vector<TensorEntry> entries;
   for (std::size_t i = 0; i < plan_.tensors().size(); ++i) entries.push_back(entry_of(i));
   tensors_.upload(entries, device_.stream);
