@@ -46,6 +46,7 @@ Options read_fairseq(const optim_loss_scale_options& o) {
   require_none("OPTIM_LOSS_SCALE_FAIRSEQ", "backoff_factor", o.backoff_factor);
   if (!(o.tolerance >= 0 && o.tolerance <= 1)) invalid("options.tolerance is ", o.tolerance, "; allowed is [0, 1]");
   const double threshold = at_least("options.threshold", o.threshold, 0);
+  if (threshold > FLT_MAX) invalid("options.threshold is ", threshold, "; allowed is a float, at most ", FLT_MAX);
   const double smallest = o.min_scale == -1 ? 0 : at_least("options.min_scale (-1: none)", o.min_scale, 0);
   const double min_scale = o.min_scale == 0 ? 0x1p-5 : smallest;
   return {or_default(o.init_scale, 32768), {LossScaleRule::fairseq, 0, 0, 0, o.tolerance, threshold, min_scale}};

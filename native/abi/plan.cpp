@@ -76,6 +76,7 @@ PlanDescription read_description(const optim_plan_options& o) {
                flag("options.stochastic_rounding", o.stochastic_rounding), o.rounding_seed};
   const std::vector<optim_tensor> params =
       read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
+  d.tensors.reserve(params.size());
   for (std::size_t i = 0; i < params.size(); ++i) {
     const Layout param = layout_of(params[i], Name("options.params", static_cast<std::int64_t>(i)));
     const std::int64_t group = o.group_of != nullptr ? o.group_of[i] : 0;

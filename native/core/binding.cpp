@@ -88,6 +88,8 @@ void Plan::bind(void* const* params, void* const* grads, void* const* states) {
   if (!stale_ && is_bound(params, grads, states)) return;
   std::vector<void*> new_params, new_grads, new_states;
   bool owned_changed = false;
+  new_params.reserve(tensors_.size());
+  new_grads.reserve(tensors_.size());
   std::size_t state = 0;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const PlanTensor& tensor = tensors_[i];

@@ -11,7 +11,9 @@ namespace {
 
 Extent extent_of(int rank, const std::int64_t* shape) {
   Extent extent{rank, 1, 1, 1};
-  for (int i = 0; i < rank; ++i) extent.count *= shape[i];
+  const bool empty = std::find(shape, shape + rank, 0) != shape + rank;  // the other sizes may be any
+  for (int i = 0; i < rank && !empty; ++i) extent.count *= shape[i];
+  if (empty) extent.count = 0;
   extent.rows = rank >= 2 ? shape[0] : 1;
   extent.row_length = extent.rows > 0 ? extent.count / extent.rows : 0;
   return extent;
@@ -66,13 +68,16 @@ Layout checked_layout(const Name& what, std::int32_t dtype, std::int32_t rank, c
   layout.dtype = checked_dtype(what, ".dtype", dtype);
   if (rank < 0 || rank > max_rank) invalid(what, ".rank is ", rank, "; allowed are 0 to ", max_rank);
   layout.rank = rank;
-  std::int64_t count = 1;
   const std::int64_t largest =
       std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(size_of(layout.dtype));
+  std::int64_t count = 1;
   for (int i = 0; i < rank; ++i) {
     if (shape[i] < 0) invalid(what, ".shape[", i, "] is ", shape[i], "; a size is at least 0");
-    if (shape[i] != 0 && count > largest / shape[i]) invalid(what, ".shape has more elements than memory can hold");
     layout.shape[i] = shape[i];
+    if (shape[i] == 0) count = 0;
+  }
+  for (int i = 0; i < rank && count > 0; ++i) {
+    if (count > largest / shape[i]) invalid(what, ".shape has more elements than memory can hold");
     count *= shape[i];
   }
   layout.extent = extent_of(rank, layout.shape.data());

@@ -1,6 +1,9 @@
 #include "core/plan.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
 
 #include "core/cost.h"
 #include "core/error.h"
@@ -53,20 +56,28 @@ Plan::Plan(Engine& engine, PlanDescription description)
       steps_by_group_(std::move(description.steps_by_group)) {
   steps_by_group_.resize(hypers_.size());
   check_storage();
+  options_.reserve(hypers_.size());
   for (std::size_t g = 0; g < hypers_.size(); ++g) {
     complete(rule_, hypers_[g], nullptr);
     check_hypers(rule_, static_cast<int>(g), hypers_[g]);
     options_.push_back(rule_.group_options(hypers_[g].data(), helpers_));
     check_rule_accepts(options_.back());
+    count_wants(options_.back(), 1);
   }
   inputs_given_.resize(hypers_.size());
   inputs_seen_.resize(description.tensors.size());
   std::vector<void*> params;
+  params.reserve(description.tensors.size());
+  tensors_.reserve(description.tensors.size());
   for (const TensorDescription& tensor : description.tensors) {
     tensors_.push_back(make_tensor(tensors_.size(), tensor, description.standalone));
     in_double_ = tensor.param.dtype == DType::f64;
     params.push_back(tensor.param_data);
   }
+  check_float("clip_value", helpers_.clip_value);
+  check_float("stable_weight_decay", helpers_.stable_weight_decay);
+  check_float("norm_loss_factor", helpers_.norm_loss_factor);
+  for (const HyperRow& row : hypers_) check_floats(row);
   executor_ = engine.make_executor(*this);
   if (std::any_of(params.begin(), params.end(), [](void* data) { return data != nullptr; })) {
     bind(params.data(), nullptr, nullptr);
@@ -139,6 +150,17 @@ void Plan::check_storage() const {
   }
 }
 
+// Steps in float arithmetic take options as floats, of which a larger number would be infinity.
+void Plan::check_float(const char* name, double value) const {
+  constexpr double largest = std::numeric_limits<float>::max();
+  if (in_double_ || !std::isfinite(value) || std::fabs(value) <= largest) return;
+  invalid(name, " is ", value, "; allowed are at most ", largest, ", the largest float, unless tensors are F64");
+}
+
+void Plan::check_floats(const HyperRow& hypers) const {
+  for (std::size_t i = 0; i < rule_.hypers.size(); ++i) check_float(rule_.hypers[i].name, hypers[i]);
+}
+
 void Plan::check_view(std::size_t index, const PlanTensor& tensor) const {
   constexpr std::int64_t most_blocks = 65536;
   const MatrixView& view = tensor.view;
@@ -160,19 +182,11 @@ void Plan::check_view(std::size_t index, const PlanTensor& tensor) const {
   }
 }
 
-bool Plan::any_group(bool (GroupOptions::*wants)() const) const {
-  return std::any_of(options_.begin(), options_.end(), [&](const GroupOptions& options) { return (options.*wants)(); });
+void Plan::count_wants(const GroupOptions& options, int change) {
+  for (int want = 0; want < want_count; ++want) {
+    if ((options.*wants[want])()) wanting_[want] += change;
+  }
 }
-
-bool Plan::needs_param_moments() const { return any_group(&GroupOptions::needs_param_moments); }
-bool Plan::needs_products() const { return any_group(&GroupOptions::needs_products); }
-bool Plan::needs_global_norm() const { return any_group(&GroupOptions::needs_global_norm); }
-bool Plan::needs_moments() const { return any_group(&GroupOptions::needs_moments); }
-bool Plan::needs_mapped_moments() const { return any_group(&GroupOptions::needs_mapped_moments); }
-bool Plan::needs_second_moment() const { return any_group(&GroupOptions::needs_second_moment); }
-bool Plan::maps_parameters() const { return any_group(&GroupOptions::maps_parameters); }
-bool Plan::maps_by_row() const { return any_group(&GroupOptions::maps_by_row); }
-bool Plan::looks_ahead() const { return any_group(&GroupOptions::looks_ahead); }
 
 std::int64_t Plan::unit_length(const PlanTensor& tensor, const Reduction& reduction) const {
   return optim::unit_length(reduction, hypers_[tensor.group].data(), tensor.param);
@@ -203,27 +217,39 @@ void Plan::set_hypers(int group, const double* values, int count) {
   complete(rule_, row, &hypers_[group]);
   if (row == hypers_[group]) return;
   check_hypers(rule_, group, row);
+  check_floats(row);
   for (int i = 0; i < static_cast<int>(rule_.slots.size()); ++i) {
     if (rule_.slot_exists(i, row.data()) == rule_.slot_exists(i, hypers_[group].data())) continue;
     const char* const name = rule_.hypers[rule_.slots[i].when].name;
     invalid(rule_.name, ": ", name, " of group ", group, " cannot become ", row[rule_.slots[i].when],
             "; it decides whether the state ", rule_.slots[i].name, " exists, make a new plan");
   }
-  const GroupOptions options = rule_.group_options(row.data(), helpers_);
+  GroupOptions options = rule_.group_options(row.data(), helpers_);
   check_rule_accepts(options);
-  std::vector<MatrixView> views;
-  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+  std::vector<std::pair<std::size_t, MatrixView>> views;  // by tensor
+  for (std::size_t i = 0; i < tensors_.size() && rule_.view != nullptr; ++i) {
     const PlanTensor& tensor = tensors_[i];
-    views.push_back(tensor.group == group && rule_.view != nullptr ? view_of(rule_, row.data(), tensor.param)
-                                                                   : tensor.view);
-    if (views.back().has_matrices_of(tensor.view)) continue;
+    if (tensor.group != group) continue;
+    views.emplace_back(i, view_of(rule_, row.data(), tensor.param));
+    if (views.back().second.has_matrices_of(tensor.view)) continue;
     invalid(rule_.name, ": the hyper-parameters of group ", group, " would change the matrices of params[", i,
             "] and with them its states; make a new plan");
   }
-  for (std::size_t i = 0; i < tensors_.size(); ++i) tensors_[i].view = views[i];
-  hypers_[group] = row;
-  options_[group] = options;
-  executor_->hypers_changed(group);
+  const auto exchange = [&] {
+    for (auto& [tensor, view] : views) std::swap(tensors_[tensor].view, view);
+    std::swap(hypers_[group], row);
+    count_wants(options_[group], -1);
+    std::swap(options_[group], options);
+    count_wants(options_[group], 1);
+  };
+  exchange();
+  try {
+    executor_->hypers_changed(group);
+  } catch (...) {
+    exchange();
+    stale_ = true;
+    throw;
+  }
 }
 
 void Plan::init_states() {

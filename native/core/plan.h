@@ -58,15 +58,18 @@ class Plan {
   bool in_double() const { return in_double_; }  // the arithmetic of the step
 
   // What a step has to do besides the rule's passes.
-  bool needs_moments() const;  // of the gradient (and the parameter), before the rule
-  bool needs_param_moments() const;
-  bool needs_products() const;
-  bool needs_second_moment() const;   // its sum after the update, before the update: stable weight decay
-  bool needs_mapped_moments() const;  // of whole tensors, as the maps of their rows leave the gradient
-  bool needs_global_norm() const;     // of the mapped gradients: the rule's pre_norm or max_grad_norm
-  bool maps_parameters() const;       // stable weight decay or norm loss
-  bool maps_by_row() const;           // the maps differ from row to row
-  bool looks_ahead() const;
+  bool needs_moments() const { return any_group(moments); }  // of the gradient (and the parameter), before the rule
+  bool needs_param_moments() const { return any_group(param_moments); }
+  bool needs_products() const { return any_group(products); }
+  // Its sum after the update, before the update: stable weight decay.
+  bool needs_second_moment() const { return any_group(second_moment); }
+  // Of whole tensors, as the maps of their rows leave the gradient.
+  bool needs_mapped_moments() const { return any_group(mapped_moments); }
+  // Of the mapped gradients: the rule's pre_norm or max_grad_norm.
+  bool needs_global_norm() const { return any_group(global_norm); }
+  bool maps_parameters() const { return any_group(param_maps); }  // stable weight decay or norm loss
+  bool maps_by_row() const { return any_group(row_maps); }        // the maps differ from row to row
+  bool looks_ahead() const { return any_group(lookahead); }
   // How a tensor takes part in steps, as it is bound now; without counts.
   Cohort cohort(std::size_t tensor) const;
   bool reduces(const PlanTensor& tensor) const;  // by the rule's passes, rather than by update
@@ -85,6 +88,24 @@ class Plan {
   Executor& executor() const { return *executor_; }
 
  private:
+  // What a group may want of a step. Groups are counted, because there may be many and each step asks.
+  enum Want {
+    moments,
+    param_moments,
+    products,
+    second_moment,
+    mapped_moments,
+    global_norm,
+    param_maps,
+    row_maps,
+    lookahead,
+    want_count
+  };
+  static constexpr bool (GroupOptions::*wants[want_count])() const = {
+      &GroupOptions::needs_moments,       &GroupOptions::needs_param_moments,  &GroupOptions::needs_products,
+      &GroupOptions::needs_second_moment, &GroupOptions::needs_mapped_moments, &GroupOptions::needs_global_norm,
+      &GroupOptions::maps_parameters,     &GroupOptions::maps_by_row,          &GroupOptions::looks_ahead};
+
   // Where a buffer that steps write lies.
   struct Interval {
     static constexpr int param = -1, grad = -2, first_input = -3;  // the next input is -4, ...
@@ -94,12 +115,15 @@ class Plan {
   };
 
   Executor& ready();  // the executor, after checking that everything is bound
-  bool any_group(bool (GroupOptions::*wants)() const) const;
+  bool any_group(Want want) const { return wanting_[want] > 0; }
+  void count_wants(const GroupOptions& options, int change);
   void check_rule_accepts(const GroupOptions& options) const;
   PlanTensor make_tensor(std::size_t index, const TensorDescription& description, bool standalone) const;
   void check_dtypes(std::size_t index, const TensorDescription& description) const;
   void check_view(std::size_t index, const PlanTensor& tensor) const;
   void check_storage() const;
+  void check_float(const char* name, double value) const;
+  void check_floats(const HyperRow& hypers) const;
   std::string what(const Interval& interval) const;
   bool is_bound(void* const* params, void* const* grads, void* const* states) const;
   void check_pointer(const void* data, const Layout& layout, DType dtype, const Interval& where) const;
@@ -118,8 +142,9 @@ class Plan {
   HelperSettings helpers_;
   ParamStorage storage_;
   std::vector<HyperRow> hypers_;
-  std::vector<char> steps_by_group_;   // by group
-  std::vector<GroupOptions> options_;  // by group
+  std::vector<char> steps_by_group_;                // by group
+  std::vector<GroupOptions> options_;               // by group
+  std::array<std::int64_t, want_count> wanting_{};  // groups, by what they want
   std::vector<PlanTensor> tensors_;
   std::vector<Interval> intervals_;  // of the buffers that are bound, sorted
   std::vector<char> inputs_given_;   // by group: the rule has inputs, and they are bound now

@@ -53,6 +53,7 @@ const Slot* PlanTensor::slow_params(const RuleInfo& rule) const {
 }
 
 MatrixView view_of(const RuleInfo& rule, const double* hypers, const Layout& param) {
+  if (param.extent.count == 0) return {};  // no elements, no matrices
   if (rule.view == nullptr) return whole_view(param.rank, param.shape.data());
   return rule.view(hypers, param.rank, param.shape.data());
 }
@@ -70,6 +71,7 @@ void make_slots(const RuleInfo& rule, const double* hypers, const HelperSettings
   std::array<std::int64_t, max_rank> one_per_row{};
   one_per_row.fill(1);
   one_per_row[0] = param.rank > 0 ? param.shape[0] : 1;
+  if (param.extent.count == 0) one_per_row[0] = 0;  // there is nothing to keep of rows without elements
   const std::int64_t one = 1;
 
   tensor.first_slot.fill(-1);

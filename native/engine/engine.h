@@ -29,7 +29,7 @@ class Executor {
  public:
   virtual ~Executor() = default;
   virtual void rebind() = 0;
-  virtual void hypers_changed(int group) = 0;
+  virtual void hypers_changed(int group) = 0;  // after it throws, rebind is called before the next step
   virtual void init_states() = 0;
   virtual void step(const StepInputs& inputs) = 0;
   // By tensor; all 0 after init_states. The first waits for the device.

@@ -26,7 +26,7 @@ struct HelperSettings {
   double stable_weight_decay = 0;
   double norm_loss_factor = 0;
   double norm_loss_eps = 1e-8;
-  double lookahead_alpha = 0;
+  double lookahead_alpha = 0.5;
 };
 
 }  // namespace optim

@@ -284,6 +284,18 @@ TEST_P(Helpers, ChannelsLastRowsAreTheSameRows) {
   EXPECT_LE(distance(norms_a, norms_b), 1e-14);
 }
 
+// Also beside others, and however large the other sizes are.
+TEST_P(Helpers, TensorsWithoutElementsCostNothing) {
+  constexpr int64_t many = int64_t{1} << 32;
+  const std::vector<Shape> shapes{{0}, {many, 0}, {many, 0, many}, {2, 3}, {0, many}};
+  for (const ListFunction& f : list_functions()) {
+    SCOPED_TRACE(f.name);
+    TensorList changed(engine_, shapes, OPTIM_F32), other(engine_, shapes, OPTIM_F32);
+    check(f.call(engine_, changed.count(), changed.views(), f.pairs ? other.views() : nullptr));
+    check(f.call(engine_, 2, changed.views(), f.pairs ? other.views() : nullptr));
+  }
+}
+
 OPTIM_TEST_PER_DEVICE(Helpers);
 
 }  // namespace

@@ -269,6 +269,22 @@ TEST_P(FusedHelpers, TinyTensorsAreNotNormalized) {
   EXPECT_TRUE(equal(plain.snapshot(), normalized.snapshot()));
 }
 
+// Lookahead by its period alone: an alpha of 0 stands for 0.5.
+TEST_P(FusedHelpers, LookaheadAlphaHasADefault) {
+  const auto train = [&](double alpha) {
+    PlanSpec spec = spec_of(OPTIM_F32);
+    spec.helpers.lookahead_k = 1;
+    spec.helpers.lookahead_alpha = alpha;
+    Session session(engine_, spec);
+    session.start();
+    const Snapshot before = session.snapshot();
+    session.train(1, 2);
+    EXPECT_NE(session.snapshot().params, before.params) << alpha;
+    return session.snapshot();
+  };
+  EXPECT_TRUE(equal(train(0), train(0.5)));
+}
+
 // A rule's own centralization is the plan's: at the same place among the helpers, which is seen with normalization after it.
 TEST_P(FusedHelpers, OwnCentralization) {
   if (rule().index_of("use_gc") < 0) return;

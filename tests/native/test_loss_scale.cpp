@@ -232,6 +232,7 @@ TEST_P(LossScaling, SettingsAreRefusedByName) {
   refuses("tolerance", "1.5", [=](O& o) { fairseq(o), o.tolerance = 1.5; });
   refuses("tolerance", "nan", [=](O& o) { fairseq(o), o.tolerance = NAN; });
   refuses("threshold", "-1", [=](O& o) { fairseq(o), o.threshold = -1; });
+  refuses("threshold", "9.99", [=](O& o) { fairseq(o), o.threshold = 1e39; });
   refuses("min_scale", "-2", [=](O& o) { fairseq(o), o.min_scale = -2; });
   const optim_loss_scale after = scale.get();
   EXPECT_EQ(std::memcmp(&before, &after, sizeof before), 0);

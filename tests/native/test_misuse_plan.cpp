@@ -221,8 +221,30 @@ TEST_P(MisusePlan, Shapes) {
     params_[0] = tensor_view(shape, OPTIM_F32, nullptr);
     EXPECT_TRUE(refused_with({"params[0]", "shape"})) << to_string(shape);
   }
-  params_[0] = tensor_view({0, 5}, OPTIM_F32, nullptr);
+  constexpr int64_t many = int64_t{1} << 62;
+  for (const Shape& shape : {Shape{0, 5}, Shape{many, many, 0}, Shape{0, many, many}}) {
+    params_[0] = tensor_view(shape, OPTIM_F32, nullptr);
+    expect_accepted();
+  }
+}
+
+// A step in float arithmetic would take it for infinity.
+TEST_P(MisusePlan, OptionsBeyondFloat) {
+  const std::vector<double> lr{1e39, 1e-3};
+  options_.hypers = lr.data();
+  options_.hyper_count = 1;
+  EXPECT_TRUE(refused_with({rule_.hypers[0].name, "9.99"}));
+  params_[0].dtype = params_[1].dtype = OPTIM_F64;
   expect_accepted();
+  params_[0].dtype = params_[1].dtype = OPTIM_F32;
+  options_.hyper_count = 0;
+  for (double optim_helpers::*const member : {&optim_helpers::clip_value, &optim_helpers::norm_loss_factor}) {
+    helpers_.*member = 1e39;
+    EXPECT_TRUE(refused_with({"9.99", "3.40"}));
+    helpers_.*member = 1e38;
+    expect_accepted();
+    helpers_.*member = 0;
+  }
 }
 
 TEST_P(MisusePlan, Strides) {

@@ -127,6 +127,56 @@ TEST_P(OutOfMemory, InitAndStep) {
   EXPECT_TRUE(equal(undisturbed.snapshot(), session.snapshot()));
 }
 
+// A change of hyper-parameters that failed has changed nothing, and can be made again. One helper is on that measures gradients by
+// tensor, so that changes to measuring them by row are among those made.
+TEST_P(OutOfMemory, SetHypers) {
+  PlanSpec wanted = spec();
+  wanted.helpers = sized<optim_helpers>();
+  wanted.helpers.skip_nonfinite = 1;
+  Session session(engine_, wanted), undisturbed(engine_, wanted);
+  session.start();
+  session.train(1, 1);
+  session.random_grads(2);
+  undisturbed.start();
+  undisturbed.train(1, 1);
+  undisturbed.random_grads(2);
+  const Snapshot before = session.snapshot();
+  const auto count = static_cast<int64_t>(wanted.hypers[0].size());
+  const auto set = [&](const Session& of, const std::vector<double>& hypers) {
+    return optim_plan_set_hypers(of.plan(), 0, hypers.data(), count);
+  };
+  const auto hypers_of = [&](const Session& of) {
+    std::vector<double> hypers(wanted.hypers[0].size());
+    check(optim_plan_get_hypers(of.plan(), 0, hypers.data(), count));
+    return hypers;
+  };
+  const auto step_from_before = [&](Session& of) {
+    of.restore(before);
+    of.step();
+    return of.snapshot();
+  };
+  const std::vector<double> old = hypers_of(session);
+  for (size_t i = 0; i < old.size(); ++i) {
+    for (const double value : {0.0, 1.0, old[i] / 2}) {
+      std::vector<double> changed = old;
+      changed[i] = value;
+      if (value == old[i] || set(undisturbed, changed) != OPTIM_OK) continue;
+      SCOPED_TRACE(wanted.rule + ": " + rule().hypers[i].name + " becomes " + std::to_string(value));
+      const Snapshot expected = step_from_before(undisturbed);
+      fail_each_allocation([&] { return set(session, changed); },
+                           [&] {
+                             EXPECT_EQ(hypers_of(session), old);
+                             EXPECT_EQ(set(session, changed), OPTIM_OK) << optim_last_error();
+                             EXPECT_TRUE(equal(step_from_before(session), expected));
+                           },
+                           [&] { check(set(session, old)); });
+      EXPECT_TRUE(equal(step_from_before(session), expected));
+      check(set(session, old));
+      check(set(undisturbed, old));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Native, OutOfMemory, testing::ValuesIn(rules_on(OPTIM_CPU)), name_of_rule);
 
 TEST(OutOfMemoryHelpers, StandAlone) {

@@ -56,7 +56,8 @@ CpuExecutor::CpuExecutor(const Plan& plan, int threads) : plan_(plan), state_(pl
 
 void CpuExecutor::hypers_changed(int) {
   if (!state_.streams.empty() && state_.by_row != plan_.maps_by_row()) prelude_.rebind(state_);
-  if (matrix_ != nullptr && !workspace_begin_.empty()) matrix_->rebind(workspace_begin_);
+  const bool bound = workspace_begin_.size() == plan_.tensors().size();
+  if (matrix_ != nullptr && bound) matrix_->rebind(workspace_begin_);
 }
 
 std::vector<StepCounts> CpuExecutor::counts() {
@@ -96,6 +97,7 @@ void CpuExecutor::join_cohort(std::size_t tensor) {
 void CpuExecutor::rebind() {
   if (!grouped()) regroup(counts());
   state_.streams.clear();
+  state_.streams.reserve(plan_.tensors().size());
   update_tiling_ = Tiling(state_.tile_length);
   workspace_begin_.clear();
   std::int64_t elements = 0;

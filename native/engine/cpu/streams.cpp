@@ -52,13 +52,12 @@ TensorStreams::TensorStreams(const PlanTensor& tensor, const RuleInfo& rule) {
 void TensorStreams::prefetch() const {
   const auto touch = [](const void* data) {
     constexpr std::size_t line = 64, lines = 4;
+    if (data == nullptr) return;  // absent, or of no elements
     for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(static_cast<const char*>(data) + i * line, 1);
   };
   touch(whole.param);
   touch(whole.grad);
-  for (void* const data : whole.state) {
-    if (data != nullptr) touch(data);
-  }
+  for (void* const data : whole.state) touch(data);
 }
 
 OpenTile::OpenTile(const StepState& state, const Tile& tile, const Pass& pass, Scratch& scratch)

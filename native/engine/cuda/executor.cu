@@ -70,7 +70,9 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
     });
   }
   if (plan.rule().shape == Shape::matrix) matrix_ = std::make_unique<Matrix>(plan, device, workspace_.back());
-  for (std::size_t i = 0; i < plan.hypers().size(); ++i) hypers_changed(static_cast<int>(i));
+  for (std::size_t i = 0; i < plan.hypers().size(); ++i)
+    set_group(device, groups_.data() + i, settings_of(static_cast<int>(i)));
+  configure();
   set_counts(std::vector<StepCounts>(plan.tensors().size()));
 }
 
@@ -92,11 +94,16 @@ void CudaExecutor::prepare() {
                                static_cast<std::int32_t>(grouping_.all.size()));
 }
 
-void CudaExecutor::hypers_changed(int group) {
-  const DeviceGuard guard(device_.index);
+// Makes room for what the settings of the groups ask for.
+void CudaExecutor::configure() {
   prelude_.configure(device_, prelude_.measures());
   if (plan_.needs_second_moment()) pass_.make_room_for_probe(device_);
   if (matrix_ != nullptr) matrix_->program.rebind(plan_, device_.stream);
+}
+
+void CudaExecutor::hypers_changed(int group) {
+  const DeviceGuard guard(device_.index);
+  configure();
   set_group(device_, groups_.data() + group, settings_of(group));
   prepare();
 }
@@ -153,6 +160,7 @@ void CudaExecutor::regroup(Cohorts cohorts) {
 void CudaExecutor::rebind() {
   const DeviceGuard guard(device_.index);
   const QueuedWork before = queued;
+  prelude_.configure(device_, prelude_.measures());
   if (!grouped()) {
     regroup(Cohorts(plan_.tensors().size(), [this](std::size_t i) {
       Cohort cohort = plan_.cohort(i);

@@ -46,6 +46,7 @@ class CudaExecutor : public Executor {
   bool grouped() const;
   void upload_tensors();
   void regroup(Cohorts cohorts);
+  void configure();
   void prepare();  // the scalars of the next step, after a change of what they follow from
   void start(StartPass pass, PassArguments& arguments) const;
   void update_matrix(PassArguments& arguments);

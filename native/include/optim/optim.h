@@ -185,7 +185,7 @@ typedef struct optim_helpers {
   double stable_weight_decay;   /* > 0: decoupled decay divided by the root mean second moment (arXiv 2011.11152) */
   double norm_loss_factor;      /* > 0: pull the norm of each row of the parameter to 1 (arXiv 2103.06583) */
   double norm_loss_eps;         /* 0 = 1e-8 */
-  double lookahead_alpha;       /* weight of the fast parameters at a blend, in [0, 1] */
+  double lookahead_alpha;       /* weight of the fast parameters at a blend, in (0, 1]; 0 = 0.5 */
 } optim_helpers;
 
 /* Each helper as a function of its own over `count` tensors of one engine, in place; the meaning of the numbers and their

@@ -110,6 +110,44 @@ TEST_P(Simt, DeviceOutOfMemory) {
   }
 }
 
+// Centralization needs tables by row. Where there is no memory for them nothing has changed, and the change can be made again.
+TEST_P(Simt, SetHypersOutOfDeviceMemory) {
+  const int use_gc = rule().index_of("use_gc");
+  if (use_gc < 0) return;
+  PlanSpec wanted = spec();
+  wanted.helpers = sized<optim_helpers>();
+  wanted.helpers.skip_nonfinite = 1;
+  std::vector<double> old = wanted.hypers[0], changed = old;
+  wanted.hypers[0][static_cast<size_t>(use_gc)] = old[static_cast<size_t>(use_gc)] = 0;
+  changed[static_cast<size_t>(use_gc)] = 1;
+  const auto count = static_cast<int64_t>(old.size());
+  Snapshot expected;
+  bool failed = true;
+  int n = 0;
+  for (; failed; ++n) {
+    Engine engine(OPTIM_CUDA);
+    Session session(engine, wanted);
+    session.start();
+    session.train(1, 1);
+    session.random_grads(2);
+    simt::fail_next_allocation(n);  // 0: none
+    const optim_status status = optim_plan_set_hypers(session.plan(), 0, changed.data(), count);
+    simt::fail_next_allocation(0);
+    failed = n == 0 || status != OPTIM_OK;
+    if (n > 0 && failed) {
+      EXPECT_EQ(status, OPTIM_OUT_OF_MEMORY) << optim_last_error();
+      std::vector<double> now(old.size());
+      check(optim_plan_get_hypers(session.plan(), 0, now.data(), count));
+      EXPECT_EQ(now[static_cast<size_t>(use_gc)], 0);
+      check(optim_plan_set_hypers(session.plan(), 0, changed.data(), count));
+    }
+    session.step();
+    if (n == 0) expected = session.snapshot();
+    EXPECT_TRUE(equal(session.snapshot(), expected)) << "after allocation " << n << " failed";
+  }
+  EXPECT_GT(n, 2) << "nothing was allocated";
+}
+
 INSTANTIATE_TEST_SUITE_P(Native, Simt, testing::ValuesIn(rules_on(OPTIM_CUDA)), name_of_rule);
 
 }  // namespace
