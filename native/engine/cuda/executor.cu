@@ -160,7 +160,7 @@ void CudaExecutor::regroup(Cohorts cohorts) {
 void CudaExecutor::rebind() {
   const DeviceGuard guard(device_.index);
   const QueuedWork before = queued;
-  prelude_.configure(device_, prelude_.measures());
+  configure();
   if (!grouped()) {
     regroup(Cohorts(plan_.tensors().size(), [this](std::size_t i) {
       Cohort cohort = plan_.cohort(i);
@@ -169,7 +169,6 @@ void CudaExecutor::rebind() {
     }));
   }
   upload_tensors();
-  if (matrix_ != nullptr) matrix_->program.rebind(plan_, device_.stream);
   rebound_ = sum(rebound_, queued_since(before));
 }
 
