@@ -81,15 +81,12 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
 
     string[] managed = [.. native, "managed", "bindings", "tests", "Directory.Build.props",
         "Directory.Packages.props", "global.json", Solution, Library, $"build/{preset}/lib", "build/simt/lib"];
-    // Test programs may share the cores with others, so threads that wait must not spin.
     suites.Run("managed (cpu)", managed, () => suites.Dotnet(Solution, new()
     {
-        ["OMP_WAIT_POLICY"] = "PASSIVE",
         ["OPTIM_LIBRARY"] = Absolute(Library),
     }));
     suites.Run("managed (simt)", managed, () => suites.Dotnet(Solution, new()
     {
-        ["OMP_WAIT_POLICY"] = "PASSIVE",
         ["OPTIM_LIBRARY"] = Absolute("build/simt/lib/liboptim.so"),
         ["OPTIM_TEST_DEVICE"] = "cuda",
     }));

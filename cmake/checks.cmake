@@ -6,6 +6,9 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT OPTIM_SANITIZE)
     -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:optim> -DHEADER=${PROJECT_SOURCE_DIR}/native/include/optim/optim.h
     -P ${checks}/exported-symbols.cmake)
 
+  add_test(NAME hardened-library COMMAND ${CMAKE_COMMAND}
+    -DREADELF=${CMAKE_READELF} -DLIBRARY=$<TARGET_FILE:optim> -P ${checks}/hardened-library.cmake)
+
   foreach(isa IN LISTS OPTIM_ISAS)
     set(list ${PROJECT_BINARY_DIR}/checks/cpu_${isa}.txt)
     file(GENERATE OUTPUT ${list} CONTENT "$<JOIN:$<TARGET_OBJECTS:optim_cpu_${isa}>,\n>\n")

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/float_mode.h"
 #include "core/layout.h"
 #include "engine/engine.h"
 #include "optim/optim.h"
@@ -29,6 +30,7 @@ void set_last_error(const char* text) noexcept;
 
 template <class Body>
 optim_status guarded(const Body& body) noexcept {
+  const FloatMode mode;
   try {
     body();
     return OPTIM_OK;

@@ -1,4 +1,5 @@
-// Clipping by the global norm, as torch.nn.utils.clip_grad_norm_. (Clipping by value is part of GradientMap.)
+// Clipping by the global norm, as torch.nn.utils.clip_grad_norm_: a norm that is not finite lets no gradient through as it is. An infinite
+// one leaves 0, and NaN of what was infinite; one that is NaN leaves NaN. (Clipping by value is part of GradientMap.)
 #pragma once
 
 #include <cmath>
@@ -16,7 +17,7 @@ OPTIM_FN double global_norm(const Moments& all, double type) {
 
 OPTIM_FN double clip_factor(double norm, double max_norm, double eps) {
   const double factor = max_norm / (norm + eps);
-  return factor < 1 ? factor : 1;
+  return factor >= 1 ? 1 : factor;  // NaN for a norm that is NaN
 }
 
 }  // namespace optim

@@ -1,7 +1,6 @@
 """Engines and plans of the library, owned by Python objects."""
 
 import ctypes
-import os
 import threading
 from array import array
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ _threads = 0
 
 def set_num_threads(threads):
     """Sets how many threads steps on the CPU use, of optimizers that make their first step later; 0 (the default) is one
-    per available core. Results do not depend on it."""
+    for each core that the process may use, or as few as OMP_NUM_THREADS says. Results do not depend on it."""
     global _threads
     if threads < 0:
         raise ValueError(f"threads is {threads}; allowed is 0 or more")
@@ -68,17 +67,6 @@ def engine_for(device):
     if device not in _engines:
         _engines[device] = Engine(device, _threads)
     return _engines[device]
-
-
-def _after_fork():
-    # The threads of the engine are the parent's. Freeing it would wait for them.
-    for engine in _engines.values():
-        engine.handle = None
-    _engines.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)
@@ -154,8 +142,7 @@ class Plan:
 
     def __del__(self, free=lib.optim_plan_free):
         if self.handle:
-            if self.engine.handle:  # not after a fork
-                free(self.handle)
+            free(self.handle)
             self.engine.release()
 
     def slots(self, tensor):

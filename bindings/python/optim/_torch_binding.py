@@ -205,9 +205,7 @@ class Bucket:
 
     def refresh(self):
         """Looks at all parameters and gradients and takes over those whose storage has moved. False: the plan no longer fits,
-        since the process has forked, a parameter is of another kind, or the storage of a state has moved."""
-        if self.engine.handle is None:
-            return False
+        since a parameter is of another kind, or the storage of a state has moved."""
         self._kept.clear()
         closely = next(self._closely)
         if list(map(_data_ptr, self._states[closely.states])) != self._addresses[closely.states]:

@@ -1,12 +1,11 @@
-// The CPU engine: memory of the process, threads of OpenMP.
-#include <omp.h>
-
+// The CPU engine: memory of the process, a team of threads.
 #include <cstdlib>
 #include <cstring>
 
 #include "core/error.h"
 #include "engine/cpu/executor.h"
 #include "engine/cpu/roots.h"
+#include "engine/cpu/team.h"
 #include "engine/cpu/tensor_lists.h"
 #include "engine/engine.h"
 
@@ -18,7 +17,8 @@ constexpr std::int64_t chip_bytes_of_core = 512 << 10;
 
 class CpuEngine : public Engine {
  public:
-  explicit CpuEngine(int threads) : Engine(chip_bytes_of_core), threads_(threads > 0 ? threads : omp_get_num_procs()) {
+  explicit CpuEngine(int threads)
+      : Engine(chip_bytes_of_core), threads_(threads > 0 ? threads : cpu::Team::default_threads()) {
     description_ = message("CPU, ", cpu::Kernels::for_this_processor().instruction_set(), " kernels, ", threads_,
                            threads_ == 1 ? " thread" : " threads");
   }

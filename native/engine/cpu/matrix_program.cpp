@@ -1,8 +1,9 @@
 #include "engine/cpu/matrix_program.h"
 
-#include <omp.h>
-
 #include <algorithm>
+#include <atomic>
+
+#include "engine/cpu/team.h"
 
 namespace optim::cpu {
 namespace {
@@ -181,17 +182,19 @@ void CpuMatrixProgram::run(const T* gradient, T* direction, const unsigned* due)
       }));
       continue;
     }
-#pragma omp parallel for schedule(dynamic) num_threads(threads_) if (wave.worthwhile && threads_ > 1)
-    for (std::int64_t i = wave.first_share; i < wave.first_share + wave.shares; ++i) {
-      const Share& share = shares_[static_cast<std::size_t>(i)];
-      if (!runs(schedule_.items[static_cast<std::size_t>(share.item)])) continue;
-      double* const room = this->room(omp_get_thread_num());
-      if (matrix.kind == Kind::add_gram) {
-        add_gram(share, gradient, room);
-      } else {
-        contract(share, direction, room);
+    std::atomic<std::int64_t> next{0};  // shares differ in size
+    Team::of_process().run(wave.worthwhile ? threads_ : 1, [&](int thread, int) {
+      double* const room = this->room(thread);
+      for (std::int64_t i = next++; i < wave.shares; i = next++) {
+        const Share& share = shares_[static_cast<std::size_t>(wave.first_share + i)];
+        if (!runs(schedule_.items[static_cast<std::size_t>(share.item)])) continue;
+        if (matrix.kind == Kind::add_gram) {
+          add_gram(share, gradient, room);
+        } else {
+          contract(share, direction, room);
+        }
       }
-    }
+    });
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/tiling.h"
 #include "engine/cpu/streams.h"
+#include "engine/cpu/team.h"
 #include "engine/cpu/tensor_lists.h"
 
 namespace optim::cpu {
@@ -36,8 +37,7 @@ void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t see
     tiling.add({1, tensor.count, 1, tensor.count}, false, true);
   }
   const auto tiles = static_cast<std::int64_t>(tiling.tiles.size());
-#pragma omp parallel for schedule(static) num_threads(threads) if (tiles > 1)
-  for (std::int64_t i = 0; i < tiles; ++i) {
+  Team::of_process().for_each(tiles > 1 ? threads : 1, tiles, [&](std::int64_t i) {
     const Tile& tile = tiling.tiles[i];
     const TensorBuffer& tensor = tensors[tile.tensor];
     const auto position = static_cast<std::uint64_t>(first[tile.tensor] + tile.begin);
@@ -55,7 +55,7 @@ void fill_rademacher(const std::vector<TensorBuffer>& tensors, std::uint64_t see
         fill<std::uint16_t>(tensor, tile, 0x3f80u, seed, offset, position);
         break;
     }
-  }
+  });
 }
 
 }  // namespace optim::cpu

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "core/roots.h"
+#include "engine/cpu/team.h"
 
 namespace optim::cpu {
 
@@ -19,27 +21,26 @@ class RootRooms {
   RootCounts run(std::int64_t count, const Take& take) {
     RootCounts counts;
     if (count == 0) return counts;
+    std::mutex mutex;
     std::int64_t next = 0;
     std::size_t rooms_taken = 0;
-    const int threads = static_cast<int>(rooms_.size());
-#pragma omp parallel num_threads(threads) if (threads > 1 && count > 1)
-    {
+    Team::of_process().run(count > 1 ? static_cast<int>(rooms_.size()) : 1, [&](int, int) {
       // The r-th room to be taken has place for the r-th largest matrix, and for every later one.
       double* room = nullptr;
       RootCounts mine;
       for (;;) {
         std::int64_t index;
-#pragma omp critical(optim_next_root)
         {
+          const std::lock_guard<std::mutex> lock(mutex);
           index = next < count ? next++ : count;
           if (index < count && room == nullptr) room = rooms_[rooms_taken++].data();
         }
         if (index >= count) break;
         mine.add(take(index, room));
       }
-#pragma omp critical(optim_next_root)
+      const std::lock_guard<std::mutex> lock(mutex);
       counts.add(mine);
-    }
+    });
     return counts;
   }
 

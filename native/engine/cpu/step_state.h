@@ -123,10 +123,7 @@ struct StepState {
 
   // body(index) likewise, for independent items.
   template <class Body>
-  void for_items(std::int64_t count, bool worthwhile, const Body& body) const {
-#pragma omp parallel for schedule(static) num_threads(threads) if (worthwhile && threads > 1)
-    for (std::int64_t i = 0; i < count; ++i) body(i);
-  }
+  void for_items(std::int64_t count, bool worthwhile, const Body& body) const;
 };
 
 // Values of a tensor's slots that do not have one number per element, as doubles: those of one row and of the tensor.

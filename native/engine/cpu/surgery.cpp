@@ -1,11 +1,10 @@
 // Gradient surgery: the Gram matrix in one read of the gradients, the merged gradient in a second.
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "core/tiling.h"
 #include "engine/cpu/streams.h"
+#include "engine/cpu/team.h"
 #include "engine/cpu/tensor_lists.h"
 #include "helpers/pcgrad.h"
 
@@ -30,8 +29,10 @@ class Merge {
   void run() {
     const std::vector<double> weights = weights_from(gram());
     const auto tiles = static_cast<std::int64_t>(tiling_.tiles.size());
-#pragma omp parallel for schedule(static) num_threads(threads_)
-    for (std::int64_t i = 0; i < tiles; ++i) combine(tiling_.tiles[i], weights.data(), room());
+    Team::of_process().run(threads_, [&](std::int64_t thread, std::int64_t of) {
+      const std::int64_t end = tiles * (thread + 1) / of;
+      for (std::int64_t i = tiles * thread / of; i < end; ++i) combine(tiling_.tiles[i], weights.data(), room(thread));
+    });
   }
 
  private:
@@ -42,12 +43,14 @@ class Merge {
     const std::int64_t runs = std::min(tiles, most_runs);
     const int pairs = pair_count(surgery_.tasks);
     std::vector<double> partials(static_cast<std::size_t>(runs * pairs));
-#pragma omp parallel for schedule(static) num_threads(threads_)
-    for (std::int64_t run = 0; run < runs; ++run) {
-      for (std::int64_t i = run * tiles / runs; i < (run + 1) * tiles / runs; ++i) {
-        add_products(tiling_.tiles[i], room(), &partials[run * pairs]);
+    Team::of_process().run(threads_, [&](std::int64_t thread, std::int64_t of) {
+      const std::int64_t end = runs * (thread + 1) / of;
+      for (std::int64_t run = runs * thread / of; run < end; ++run) {
+        for (std::int64_t i = run * tiles / runs; i < (run + 1) * tiles / runs; ++i) {
+          add_products(tiling_.tiles[i], room(thread), &partials[run * pairs]);
+        }
       }
-    }
+    });
     std::vector<double> sums(static_cast<std::size_t>(pairs));
     for (std::size_t k = 0; k < partials.size(); ++k) sums[k % sums.size()] += partials[k];
     return sums;
@@ -63,7 +66,7 @@ class Merge {
     return weights;
   }
 
-  T* room() { return &rooms_[omp_get_thread_num() * (rooms_.size() / threads_)]; }
+  T* room(std::int64_t thread) { return &rooms_[static_cast<std::size_t>(thread) * (rooms_.size() / threads_)]; }
 
   // Elements of a gradient, widened into `room` where they are not stored as T; null where there is no gradient.
   const T* open(const TensorBuffer& tensor, std::int64_t begin, std::int64_t count, T* room) const {

@@ -175,7 +175,8 @@ typedef struct optim_helpers {
   int32_t lookahead_pullback;   /* OPTIM_PULLBACK_...: what a blend does to the first moment */
   int32_t reserved;             /* 0 */
   double clip_value;            /* > 0: clamp every gradient element to [-clip_value, clip_value] */
-  double clip_norm;             /* > 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)) */
+  double clip_norm;             /* > 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)), as torch: by 0 where the norm is
+                                   infinite, by NaN where it is NaN; skip_nonfinite skips such a step */
   double clip_norm_type;        /* 1, 2 or infinity; 0 = 2 */
   double clip_norm_eps;         /* 0 = 1e-6 */
   double agc_clip_val;          /* > 0: adaptive gradient clipping per row (arXiv 2102.06171) */
