@@ -17,12 +17,11 @@ function(optim_add_tests target shards)
   # Tests are compiled more often than their own speed matters.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   math(EXPR last "${shards} - 1")
-  # Shards share the cores, so threads that wait must not spin.
   foreach(shard RANGE ${last})
     set(name ${target}-${shard})
     add_test(NAME ${name} COMMAND ${target})
     set_tests_properties(${name} PROPERTIES TIMEOUT 1800 ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};\
-GTEST_SHARD_INDEX=${shard};GTEST_BRIEF=1;OMP_WAIT_POLICY=PASSIVE;GTEST_OUTPUT=json:${PROJECT_BINARY_DIR}/test-results/${name}.json;\
+GTEST_SHARD_INDEX=${shard};GTEST_BRIEF=1;GTEST_OUTPUT=json:${PROJECT_BINARY_DIR}/test-results/${name}.json;\
 ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1;UBSAN_OPTIONS=print_stacktrace=1")
   endforeach()
 endfunction()

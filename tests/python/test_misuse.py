@@ -141,18 +141,6 @@ def test_parameters_that_share_memory():
         optimizer.step()
 
 
-def test_options_that_decide_which_states_exist_are_fixed():
-    made = model()
-    optimizer = optim.Adam(made.parameters())
-    train(made, optimizer, 1)
-    optimizer.param_groups[0]["ams_bound"] = True
-    before = model()
-    before.load_state_dict(made.state_dict())
-    with pytest.raises(optim.InvalidArgumentError, match="ams_bound"):
-        train(made, optimizer, 1)
-    assert equal(before, made)
-
-
 def test_helpers_that_a_rule_cannot_have():
     with pytest.raises(optim.UnsupportedError, match="stable_weight_decay needs a rule with a second moment; sgd has none"):
         optim.SGD(model().parameters(), stable_weight_decay=0.1)

@@ -193,13 +193,13 @@ def test_groups_step_as_optimizers_of_their_own():
 
 @pytest.mark.parametrize("option", [h for h in optim.HELPERS if h.default], ids=lambda h: h.name)
 def test_helper_options_have_the_defaults_of_the_schema(option):
-    on = {"clip_norm": 0.1, "agc_clip_val": 0.01, "normalize": True, "norm_loss_factor": 0.1}
+    on = {"clip_norm": 0.1, "agc_clip_val": 0.01, "normalize": True, "norm_loss_factor": 0.1, "lookahead_k": 2}
     switch = {name: value for name, value in on.items() if name.split("_")[:1] == option.name.split("_")[:1]}
 
     def trained(**options):
         made = model()
         return train(made, optim.SGD(made.parameters(), lr=0.1, **switch, **options), 3)
 
-    other = 1 if option.default == 2 else 1e6 * option.default
+    other = 1 if option.default in (2, 0.5) else 1e6 * option.default
     assert trained() == trained(**{option.name: option.default}) == trained(**{option.name: 0})
     assert trained() != trained(**{option.name: other})

@@ -1,6 +1,8 @@
 """The keyword arguments of optimizers: what a rule's schema makes of them, their check, and the way to a row of numbers."""
 
+import difflib
 import inspect
+import warnings
 
 from . import _schema
 
@@ -41,6 +43,27 @@ class Options:
         for hyper in self.rule.hypers:
             if hyper.like is not None and found[hyper.name] == 0:
                 found[hyper.name] = found[hyper.like]
+        return found
+
+    def look_at(self, group):
+        """Refuses a helper among the options of a group, and warns of what is nearly the name of an option. Other names that are none of
+        the rule's are kept, as torch keeps them."""
+        for name in group:
+            if name in self.helpers:
+                raise TypeError(f"{name} is an option of the optimizer, for all groups; a parameter group cannot have it")
+            known = name == "params" or name in self.defaults or name in self.spellings
+            near = [] if known else difflib.get_close_matches(name, self.defaults, n=1, cutoff=0.85)
+            if near:
+                warnings.warn(f"{self.rule.class_name} has no option {name}; did you mean {near[0]}?", stacklevel=5)
+
+    def states(self, group):
+        """Which of the states that an option decides about exist in a group."""
+        found = []
+        for slot in self.rule.slots:
+            if slot.when:
+                hyper, value = self.hypers[slot.when], group[slot.when]
+                word = hyper.words[int(hyper.number(value))] if slot.when_words else None
+                found.append(word in slot.when_words if slot.when_words else hyper.number(value) != 0)
         return found
 
     def row(self, group):

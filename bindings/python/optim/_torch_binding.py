@@ -112,24 +112,25 @@ class Bucket:
 
     # ---- states -------------------------------------------------------------------------------------------------------
 
-    def check_states(self, given):
-        """States that were loaded must be those of the rule, in their shapes; others are dropped with a warning. Master weights
-        may be missing."""
-        dropped = set()
+    def check_states(self, given, loads):
+        """States must be those of the rule, in their shapes; others are dropped with a warning. Master weights may be missing; unless the
+        states were loaded, also what an option has switched on since."""
+        dropped, own = set(), {slot.name for slot in self.rule.slots}
+        optional = {MASTER} if loads else {MASTER} | {slot.name for slot in self.rule.slots if slot.when}
         for place, slots, states in zip(self.places, self.slots, given):
             if not states:
                 continue
             if not isinstance(states, dict):
                 raise ValueError(f"the states of params[{place}] are a {type(states).__name__}; they must be a dictionary")
-            missing = [slot.name for slot in slots if slot.name not in states and slot.name != MASTER]
+            missing = [slot.name for slot in slots if slot.name not in states and slot.name not in optional]
             if missing:
                 raise ValueError(f"params[{place}] lacks the state {', '.join(missing)}; it has {', '.join(map(str, states))}")
             for slot in slots:
                 value = states.get(slot.name)
-                if value is None and slot.name == MASTER:
+                if value is None and slot.name in optional:
                     continue
                 _check_state(value, slot, f"state {slot.name} of params[{place}]")
-            dropped |= states.keys() - {slot.name for slot in slots} - set(self.rule.needs)
+            dropped |= states.keys() - {slot.name for slot in slots} - own - set(self.rule.needs)
         if dropped:
             keeps = ", ".join(slot.name for slot in self.slots[0]) or "none"
             names = ", ".join(sorted(map(str, dropped)))
@@ -146,7 +147,8 @@ class Bucket:
                 tensors[slot.name] = self._adopt(old, param, slot) if old is not None else self._allocate(param, slot)
             made.append(tensors)
         self._bind_states([tensor for tensors in made for tensor in tensors.values()])
-        if any(slots and not state for slots, state in zip(self.slots, given)):
+        begins = lambda state, slot: slot.name not in state and (slot.name != MASTER or not state)  # noqa: E731
+        if any(begins(state, slot) for slots, state in zip(self.slots, given) for slot in slots):
             self._initialize(made, given)
         for param, tensors, state in zip(self.params, made, given):
             if state and MASTER in tensors and MASTER not in state:  # the run had none before: it goes on from the parameters
@@ -358,9 +360,11 @@ def _steps_by_group(param_groups):
 class Binding:
     """All tensors of an optimizer that take part: those that require a gradient, have one, or have a state."""
 
-    def __init__(self, optimizer, counts):
+    def __init__(self, optimizer, counts, loads=False):
+        """loads: the states were loaded, and must have all that the options ask for."""
         rows = optimizer._rows()
         self.steps_by_group = _steps_by_group(optimizer.param_groups)
+        self.slots_by_group = [optimizer.options.states(group) for group in optimizer.param_groups]
         options = {**optimizer._plan_options(), "steps_by_group": self.steps_by_group}
         self.dormant = []
         self.states = optimizer.state
@@ -378,16 +382,22 @@ class Binding:
             # What cannot be served is refused before initial states are made, for which parameters may be projected.
             bucket.refresh()
             given.append([optimizer.state.get(param) or {} for param in bucket.params])
-            bucket.check_states(given[-1])
+            bucket.check_states(given[-1], loads)
             self.buckets.append(bucket)
         states = [bucket.make_states(old) for bucket, old in zip(self.buckets, given)]
+        own = {slot.name for slot in optimizer.rule.slots}
         for bucket, made, old in zip(self.buckets, states, given):
-            # A state that was given to a new parameter is gone on from, not begun anew.
-            bucket.plan.set_counts([counts.get(p, StepCounts(stepped=bool(s))) for p, s in zip(bucket.params, old)])
+            # A state that was given to a new parameter is gone on from; one that an option has brought begins.
+            bucket.plan.set_counts(
+                [
+                    counts.get(param, StepCounts(stepped=bool(states)))._replace(**({} if states or not slots else {"stepped": False}))
+                    for param, slots, states in zip(bucket.params, bucket.slots, old)
+                ]
+            )
             for param, tensors in zip(bucket.params, made):
                 entry = optimizer.state[param]
-                if entry.keys() != tensors.keys():
-                    entry.clear()
+                for name in entry.keys() - tensors.keys() - own:  # torch, too, keeps states that an option has switched off
+                    del entry[name]
                 entry.update(tensors)
                 if tensors:
                     self._entries.append((param, entry))
@@ -402,6 +412,8 @@ class Binding:
         if list(map(len, present)) != list(map(len, self.members)):
             return True
         if _steps_by_group(optimizer.param_groups) != self.steps_by_group:
+            return True
+        if [optimizer.options.states(group) for group in optimizer.param_groups] != self.slots_by_group:
             return True
         if not all(all(map(operator.is_, *pair)) for pair in zip(present, self.members)):
             return True

@@ -38,6 +38,7 @@ class Optimizer(torch.optim.Optimizer):
         self.extra = extra
         self._binding = None
         self._counts = {}  # of the parameters, as of the last look at the device
+        self._versions = {}  # of parameters with master weights, as of the last step
         self._probes = 0
         self._estimated = set()  # the parameters whose Hessian was estimated at some step
         self._check(self.options.completed(defaults))  # before the parameters are looked at
@@ -56,8 +57,10 @@ class Optimizer(torch.optim.Optimizer):
             group.update(self.options.completed(group))
             before = sum(len(other["params"]) for other in self.param_groups[:-1])
             for i, param in enumerate(group["params"], before):
-                _buffers.describe(param, f"params[{i}]")
+                if param.requires_grad or param.grad is not None:  # frozen ones may be of any kind
+                    _buffers.describe(param, f"params[{i}]")
             self._check(group)
+            self.options.look_at(group)
         except BaseException:
             self.param_groups.pop()
             raise
@@ -91,6 +94,10 @@ class Optimizer(torch.optim.Optimizer):
             self.helpers = before
             raise
 
+    def __repr__(self):
+        on = ", ".join(f"{name}={value!r}" for name, value in {**self.helpers, **self.storage}.items() if value)
+        return super().__repr__() + (f"\nwith {on}" if on else "")
+
     # ---- steps --------------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -110,13 +117,49 @@ class Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        scaler = inputs.pop("grad_scaler", None)  # torch 1.13's GradScaler hands itself over
         inputs = self._inputs(inputs)
         binding = self._bound()
+        if self.storage["master_weights"]:
+            self._take_changed_parameters()
         rows = self._rows()
         scalars = [getattr(self, name, None) for name in ("grad_scale", "found_inf", "overflow")]
+        scalars = scalars if scaler is None else _scalars_of(scaler, self)
+        if len(binding.buckets) > 1:
+            scalars = self._skip_together(*scalars)
         for bucket in binding.buckets:
             bucket.step(rows, scalars, inputs)
         return loss
+
+    def _skip_together(self, grad_scale, found_inf, overflow):
+        """An overflow in the gradients of one plan skips the step of all."""
+        if overflow is None and not self.helpers.get("skip_nonfinite"):
+            return grad_scale, found_inf, overflow
+        device = self._binding.buckets[0].device
+        flags = [~torch.isfinite(p.grad).all() for b in self._binding.buckets for p in b.params if p.grad is not None]
+        found = torch.stack([flag.to(device) for flag in flags]).any().float() if flags else torch.zeros((), device=device)
+        if overflow is not None:
+            overflow.copy_(torch.maximum(overflow, found.to(overflow.device)))
+        return grad_scale, found if found_inf is None else torch.maximum(found, found_inf.to(device).reshape(())), overflow
+
+    # ---- master weights -----------------------------------------------------------------------------------------------
+
+    def _take_changed_parameters(self):
+        """Master weights follow what was done to their parameters in place since the last step, as far as torch counts it."""
+        for bucket in self._binding.buckets:
+            for param in bucket.params:
+                seen = self._versions.get(param)
+                if seen is not None and seen != param._version:
+                    _take_parameter(param, self.state[param].get(_storage.MASTER))
+                self._versions[param] = param._version
+
+    @torch.no_grad()
+    def take_parameters(self):
+        """Has the master weights follow what was done to the 16-bit parameters since the last step in ways that torch does not count,
+        such as through `param.data`: where a parameter is no longer what its master weights round to, they become the parameter. In-place
+        changes of the parameters themselves (`load_state_dict`, `clamp_`, averages) are noticed by every step."""
+        for param, states in self.state.items():
+            _take_parameter(param, states.get(_storage.MASTER))
 
     def _bound(self):
         if self._binding is None or self._binding.is_stale(self):
@@ -221,7 +264,7 @@ class Optimizer(torch.optim.Optimizer):
             self.param_groups = [self._loaded_group(*pair) for pair in zip(self.param_groups, groups)]
             self._binding, self._probes = None, _state_dict.count(state_dict.get("probes", 0), "probes")
             with torch.no_grad():
-                self._binding = Binding(self, self._counts)
+                self._binding = Binding(self, self._counts, loads=True)
         except BaseException as error:
             self.__dict__.update(before)
             if isinstance(error, (ArithmeticError, AttributeError, LookupError, TypeError)):  # of a value of the state
@@ -241,9 +284,28 @@ class Optimizer(torch.optim.Optimizer):
         return {**super().__getstate__(), **{name: getattr(self, name) for name in kept}}
 
     def __setstate__(self, state):
-        self._binding = None
+        self._binding, self._versions = None, {}
         super().__setstate__(state)
         self.state = _state.States(self.state)
+
+
+def _take_parameter(param, master):
+    if master is None:
+        return
+    changed = master.to(param.dtype) != param
+    master.copy_(torch.where(changed, param.float(), master))
+
+
+def _scalars_of(scaler, optimizer):
+    """What a step needs of torch 1.13's GradScaler, which wants to be told of overflows: grad_scale, found_inf, overflow."""
+    state = scaler._per_optimizer_states[id(optimizer)]
+    if getattr(state["stage"], "name", None) == "UNSCALED":
+        found = [flag.reshape(()) for flag in state["found_inf_per_device"].values()]
+        return None, torch.stack([flag.to(found[0].device) for flag in found]).max() if found else None, None
+    scale = scaler._get_scale_async()
+    overflow = torch.zeros((), dtype=torch.float32, device=scale.device)
+    state["found_inf_per_device"] = {overflow.device: overflow}
+    return scale.reshape(()), None, overflow
 
 
 def _indices(number, group):

@@ -74,6 +74,13 @@ class ArrayOptimizer:
         self._held, self._places = [], []  # the states whose addresses the plan has
         self._begin_states()
 
+    def __getstate__(self):
+        return {"groups": self.param_groups, "helpers": self._helpers, "storage": self._storage, "state": self.state_dict()}
+
+    def __setstate__(self, state):
+        ArrayOptimizer.__init__(self, state["groups"], {}, state["helpers"], state["storage"])
+        self.load_state_dict(state["state"])
+
     def _make_plan(self):
         options = {"helpers": self.options.switches(self._helpers), "grad_dtype": self._grad_dtype}
         options |= _storage.members(self._storage)

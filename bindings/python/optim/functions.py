@@ -22,8 +22,8 @@ class _Call:
         self.held = []
 
     def tensors(self, tensors, name):
-        """The array that the library reads of a list of tensors; None in it is a tensor that is absent."""
-        listed = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+        """The array that the library reads of a tensor, or of any iterable of them; None in it is a tensor that is absent."""
+        listed = _listed(tensors)
         buffers = []
         for i, tensor in enumerate(listed):
             buffer = _absent() if tensor is None else _buffers.dense(tensor, f"{name}[{i}]")
@@ -35,11 +35,17 @@ class _Call:
         self.held.append(buffers)
         return tensor_array(buffers)
 
+    def gradients(self, tensors, name="grads"):
+        """Likewise of gradients, of which those that are None, as of parameters that were not reached, are left out."""
+        return self.tensors([tensor for tensor in _listed(tensors) if tensor is not None], name)
+
     def pairs(self, first, first_name, second, second_name):
-        a, b = self.tensors(first, first_name), self.tensors(second, second_name)
+        """Two lists; pairs with None are left out."""
+        a, b = _listed(first), _listed(second)
         if len(a) != len(b):
             raise ValueError(f"{first_name} has {len(a)} tensors, {second_name} {len(b)}; they must be as many")
-        return a, b
+        present = [pair for pair in zip(a, b) if pair[0] is not None and pair[1] is not None]
+        return self.tensors([x for x, _ in present], first_name), self.tensors([y for _, y in present], second_name)
 
     def scalar(self, tensor, name):
         """The address of one float32."""
@@ -61,6 +67,11 @@ class _Call:
             check(function(engine.handle, *arguments))
 
 
+def _listed(tensors):
+    one = hasattr(tensors, "__array_interface__") or hasattr(tensors, "__dlpack__") or not hasattr(tensors, "__iter__")
+    return [tensors] if one else list(tensors)
+
+
 def _absent():
     return _buffers.Buffer(None, _abi.F32, (), (), None, None)
 
@@ -69,7 +80,7 @@ def unscale(grads, grad_scale, found_inf):
     """Divides gradients by grad_scale and sets found_inf to 1 where an element is not finite; both are tensors of one float32
     on the device of the gradients, for which nothing waits."""
     call = _Call()
-    tensors = call.tensors(grads, "grads")
+    tensors = call.gradients(grads)
     scale, found = call.scalar(grad_scale, "grad_scale"), call.scalar(found_inf, "found_inf")
     call.run(lib.optim_unscale, len(tensors), tensors, scale, found)
 
@@ -77,7 +88,7 @@ def unscale(grads, grad_scale, found_inf):
 def clip_grad_value(grads, clip_value):
     """Clamps every element to [-clip_value, clip_value]."""
     call = _Call()
-    tensors = call.tensors(grads, "grads")
+    tensors = call.gradients(grads)
     call.run(lib.optim_clip_grad_value, len(tensors), tensors, clip_value)
 
 
@@ -85,7 +96,7 @@ def clip_grad_norm(grads, max_norm, norm_type=2.0, eps=1e-6):
     """Scales all gradients by min(1, max_norm / (norm + eps)), norm being that of all together (norm_type 1, 2 or inf).
     Returns the norm before; waits for the device."""
     call = _Call()
-    tensors = call.tensors(grads, "grads")
+    tensors = call.gradients(grads)
     norm = ctypes.c_double()
     call.run(lib.optim_clip_grad_norm, len(tensors), tensors, max_norm, norm_type, eps, ctypes.byref(norm))
     return norm.value
@@ -102,14 +113,14 @@ def agc(params, grads, clip_val=1e-2, agc_eps=1e-3, division_eps=1e-6):
 def centralize(grads, conv_only=False):
     """Subtracts each row's mean (arXiv 2004.01461), of tensors of rank 2 or more; with conv_only of rank 4 or more."""
     call = _Call()
-    tensors = call.tensors(grads, "grads")
+    tensors = call.gradients(grads)
     call.run(lib.optim_centralize, len(tensors), tensors, int(conv_only))
 
 
 def normalize(grads, channels=False, eps=1e-8):
     """Divides tensors of more than 2 elements by their standard deviation (n - 1) plus eps; with channels row by row."""
     call = _Call()
-    tensors = call.tensors(grads, "grads")
+    tensors = call.gradients(grads)
     call.run(lib.optim_normalize, len(tensors), tensors, int(channels), eps)
 
 

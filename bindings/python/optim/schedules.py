@@ -24,10 +24,16 @@ class Schedule:
         self(1)  # a value that is not allowed is refused now
 
     def __call__(self, step):
-        """The learning rate to make a step with."""
+        """The learning rate to make a step with: 1, 2, ..."""
+        try:
+            whole = int(step)
+        except (TypeError, ValueError, OverflowError):
+            whole = None
+        if whole is None or whole != step:
+            raise ValueError(f"step is {step!r}; a whole number is needed")
         rate = ctypes.c_double()
         address, count = self._values.buffer_info()
-        check(lib.optim_schedule_value(self.schema.name.encode(), address, count, step, ctypes.byref(rate)))
+        check(lib.optim_schedule_value(self.schema.name.encode(), address, count, whole, ctypes.byref(rate)))
         return rate.value
 
     def __repr__(self):

@@ -11,12 +11,12 @@ class ScheduleLR(_Base):
     Args:
         optimizer: any torch.optim.Optimizer.
         schedule: a function of the number of the step, 1 for the first, such as `optim.schedules.CosineSchedule(...)`.
-        last_epoch: the number of steps made before, to resume; -1: none.
+        last_epoch: the number of steps made before, to resume: the next rate is schedule(last_epoch + 1); -1: none.
     """
 
     def __init__(self, optimizer, schedule, last_epoch=-1):
         self.schedule = schedule
-        super().__init__(optimizer, last_epoch)
+        super().__init__(optimizer, last_epoch - 1 if last_epoch > 0 else -1)  # which makes a step
 
     def get_lr(self):
         return [self.schedule(self.last_epoch + 1)] * len(self.base_lrs)

@@ -8,10 +8,10 @@ import torch
 from . import functions
 from ._native import Plan, engine_for
 from ._torch_binding import Bucket, partition
-from ._torch_optimizer import Optimizer
+from ._torch_optimizer import Optimizer, _scalars_of
 
 _AMP = ("grad_scale", "found_inf", "overflow")
-_Rule = namedtuple("_Rule", ["name", "needs"])  # what a Bucket asks of a rule that is not in the catalogue
+_Rule = namedtuple("_Rule", ["name", "needs", "slots"])  # what a Bucket asks of a rule that is not in the catalogue
 
 
 class Wrapper(torch.optim.Optimizer):
@@ -56,7 +56,16 @@ class Wrapper(torch.optim.Optimizer):
         return f"{type(self).__name__} ({self.optimizer!r})"
 
     def step(self, closure=None, **inputs):
-        return self.optimizer.step(closure, **inputs)
+        scaler = inputs.pop("grad_scaler", None)  # torch 1.13's GradScaler hands itself over, and knows this wrapper
+        if scaler is None:
+            return self.optimizer.step(closure, **inputs)
+        for name, value in zip(_AMP, _scalars_of(scaler, self)):
+            setattr(self, name, value)
+        try:
+            return self.optimizer.step(closure, **inputs)
+        finally:
+            for name in _AMP:
+                delattr(self, name)
 
     def zero_grad(self, set_to_none=True):
         self.optimizer.zero_grad(set_to_none=set_to_none)
@@ -165,7 +174,7 @@ class SAM(Wrapper):
     def _build(self):
         rows, pairs = self._rows(), []
         for members in partition(self.param_groups, lambda param: param.requires_grad):
-            perturb = Bucket(rows, _Rule("sam_perturb", ()), *members, {"grad_dtype": 0})
+            perturb = Bucket(rows, _Rule("sam_perturb", (), ()), *members, {"grad_dtype": 0})
             perturb.refresh()
             pairs.append((perturb, perturb.make_states([{}] * len(perturb.params))))
         self._pairs, self._bound = pairs, self._members()

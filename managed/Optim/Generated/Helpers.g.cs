@@ -69,7 +69,7 @@ public sealed record Helpers
     /// <summary>Added to the norm that norm loss divides by. 0 stands for 1e-8.</summary>
     public double NormLossEpsilon { get; init; }
 
-    /// <summary>Weight of the fast weights in a blend.</summary>
+    /// <summary>Weight of the fast weights in a blend. 0 stands for 0.5.</summary>
     public double LookaheadAlpha { get; init; }
 
     internal unsafe NativeHelpers ToNative() => new()

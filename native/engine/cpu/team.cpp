@@ -1,9 +1,9 @@
 #include "engine/cpu/team.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdlib>
-#include <system_error>
+#include <exception>
+#include <fstream>
 #include <thread>
 
 #include "core/float_mode.h"
@@ -27,6 +27,8 @@ void pause() {
 #endif
 }
 
+constexpr int looks = 4000;  // for work, or its end, before a thread sleeps: some 50 to 200 us
+
 // The number that an environment variable begins with; 0: none that is above 0.
 int number_in(const char* variable) {
   const char* const text = std::getenv(variable);
@@ -41,12 +43,22 @@ struct Team::Work {
   const void* body;
   int threads;
   std::atomic<int> left;  // workers that have not finished
+  std::atomic<bool> failed{false};
+  std::exception_ptr failure{};
+
+  void take_part(int thread) {
+    try {
+      call(body, thread, threads);
+    } catch (...) {
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+  }
 };
 
 // A worker looks for work for a while, since steps follow each other closely, and then sleeps.
 class Team::Worker {
  public:
-  explicit Worker(int number) : number_(number), thread_([this] { serve(); }) { thread_.detach(); }
+  Worker(Team& team, int number) : team_(team), number_(number), thread_([this] { serve(); }) { thread_.detach(); }
 
   void give(Work* work) {
     work_.store(work);
@@ -60,14 +72,15 @@ class Team::Worker {
     const FloatMode mode;
     for (;;) {
       Work* const work = wait();
-      work->call(work->body, number_, work->threads);
+      work->take_part(number_);
       work_.store(nullptr);
-      work->left.fetch_sub(1, std::memory_order_acq_rel);  // the last that is known of it
+      if (work->left.fetch_sub(1, std::memory_order_acq_rel) > 1) continue;  // from here on the work may be gone
+      const std::lock_guard<std::mutex> lock(team_.mutex_);
+      team_.done_.notify_one();
     }
   }
 
   Work* wait() {
-    constexpr int looks = 4000;  // some 50 to 200 us
     for (int i = 0; i < looks; ++i) {
       if (Work* const work = work_.load(std::memory_order_acquire)) return work;
       pause();
@@ -79,6 +92,7 @@ class Team::Worker {
     return work_.load();
   }
 
+  Team& team_;
   const int number_;
   std::atomic<Work*> work_{nullptr};
   std::atomic<bool> sleeps_{false};
@@ -110,11 +124,12 @@ Team& Team::of_process() {
 }
 
 void Team::grow(int workers) {
-  while (static_cast<int>(workers_.size()) < workers && refused_at_ == 0) {
+  while (static_cast<int>(workers_.size()) < workers && !refused_) {
     try {
-      workers_.push_back(std::make_unique<Worker>(static_cast<int>(workers_.size()) + 1));
+      workers_.reserve(workers_.size() + 1);  // a worker whose thread runs must not be lost
+      workers_.push_back(std::make_unique<Worker>(*this, static_cast<int>(workers_.size()) + 1));
     } catch (const std::exception&) {  // no thread, or no memory for one
-      refused_at_ = static_cast<int>(workers_.size()) + 1;
+      refused_ = true;
     }
   }
 }
@@ -129,11 +144,14 @@ void Team::run(int most, Call call, const void* body) {
   const int workers = std::min(most - 1, static_cast<int>(workers_.size()));
   Work work{call, body, workers + 1, {workers}};
   for (int i = 0; i < workers; ++i) workers_[static_cast<std::size_t>(i)]->give(&work);
-  call(body, 0, workers + 1);
-  for (int looks = 0; work.left.load(std::memory_order_acquire) > 0; ++looks) {
-    constexpr int patient = 4000;
-    looks < patient ? pause() : std::this_thread::yield();
+  work.take_part(0);
+  const auto ended = [&] { return work.left.load(std::memory_order_acquire) == 0; };
+  for (int i = 0; i < looks && !ended(); ++i) pause();
+  if (!ended()) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_.wait(lock, ended);
   }
+  if (work.failed) std::rethrow_exception(work.failure);
 }
 
 int Team::default_threads() {
@@ -142,6 +160,9 @@ int Team::default_threads() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) threads = std::max(1, CPU_COUNT(&allowed));
 #endif
+  double quota = 0, period = 0;  // of processor time; a group without a limit has the word "max"
+  if (std::ifstream("/sys/fs/cgroup/cpu.max") >> quota >> period && period > 0 && quota > 0)
+    threads = std::clamp(static_cast<int>((quota + period - 1) / period), 1, threads);
   for (const char* variable : {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT"}) {
     if (const int wanted = number_in(variable); wanted > 0) threads = std::min(threads, wanted);
   }

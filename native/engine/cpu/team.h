@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -14,7 +15,7 @@ class Team {
   static Team& of_process();
 
   // body(thread, threads) for each of up to `most` threads, the caller's among them as number 0, at the same time. The caller works
-  // alone while another is using the team. body must not throw.
+  // alone while another is using the team. An exception of a body is thrown on the caller's thread once all have ended.
   template <class Body>
   void run(int most, const Body& body) {
     const auto call = [](const void* b, int thread, int threads) { (*static_cast<const Body*>(b))(thread, threads); };
@@ -30,7 +31,8 @@ class Team {
     });
   }
 
-  // As many as the processors that this process may use; the environment's OMP_NUM_THREADS and OMP_THREAD_LIMIT ask for fewer.
+  // As many as the processors that this process may use, by its affinity and the quota of its control group; the environment's
+  // OMP_NUM_THREADS and OMP_THREAD_LIMIT ask for fewer.
   static int default_threads();
 
   ~Team();  // of one without threads
@@ -49,8 +51,10 @@ class Team {
   static std::atomic<Team*> current_;
   Team* former_;  // of the parent process: its threads are not here, so it cannot be destroyed
   std::mutex busy_;
+  std::mutex mutex_;
+  std::condition_variable done_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  int refused_at_ = 0;  // so many threads: the system gave no more
+  bool refused_ = false;  // the system gave no more threads
 };
 
 }  // namespace optim::cpu

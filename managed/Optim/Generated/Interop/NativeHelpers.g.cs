@@ -43,7 +43,8 @@ internal unsafe struct NativeHelpers
     /// <summary>&gt; 0: clamp every gradient element to [-clip_value, clip_value]</summary>
     public double ClipValue;
 
-    /// <summary>&gt; 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps))</summary>
+    /// <summary>&gt; 0: scale all gradients by min(1, clip_norm / (norm + clip_norm_eps)), as torch: by 0 where the
+    /// norm is infinite, by NaN where it is NaN; skip_nonfinite skips such a step</summary>
     public double ClipNorm;
 
     /// <summary>1, 2 or infinity; 0 = 2</summary>
@@ -73,6 +74,6 @@ internal unsafe struct NativeHelpers
     /// <summary>0 = 1e-8</summary>
     public double NormLossEpsilon;
 
-    /// <summary>weight of the fast parameters at a blend, in [0, 1]</summary>
+    /// <summary>weight of the fast parameters at a blend, in (0, 1]; 0 = 0.5</summary>
     public double LookaheadAlpha;
 }
