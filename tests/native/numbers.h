@@ -1,6 +1,8 @@
 // Storage formats and deterministic numbers for the tests, written independently of the library's own codecs.
 #pragma once
 
+#include <optim/optim.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -9,7 +11,7 @@ namespace optim_test {
 using Values = std::vector<double>;
 using Bytes = std::vector<unsigned char>;
 
-inline constexpr int32_t kAllDtypes[] = {0, 1, 2, 3};  // OPTIM_F32, OPTIM_F64, OPTIM_F16, OPTIM_BF16
+inline constexpr int32_t kAllDtypes[] = {OPTIM_F32, OPTIM_F64, OPTIM_F16, OPTIM_BF16};
 
 int64_t element_size(int32_t dtype);
 const char* dtype_name(int32_t dtype);

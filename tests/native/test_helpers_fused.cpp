@@ -278,11 +278,13 @@ TEST_P(FusedHelpers, LookaheadAlphaHasADefault) {
     Session session(engine_, spec);
     session.start();
     const Snapshot before = session.snapshot();
-    session.train(1, 2);
-    EXPECT_NE(session.snapshot().params, before.params) << alpha;
+    session.train(1, 8);  // a rule that rectifies begins later
+    EXPECT_TRUE(session.snapshot().params != before.params) << alpha;
     return session.snapshot();
   };
-  EXPECT_TRUE(equal(train(0), train(0.5)));
+  const Snapshot by_default = train(0);
+  EXPECT_TRUE(equal(by_default, train(0.5)));
+  EXPECT_TRUE(by_default.params != train(1).params);
 }
 
 // A rule's own centralization is the plan's: at the same place among the helpers, which is seen with normalization after it.

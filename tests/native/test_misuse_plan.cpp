@@ -187,7 +187,7 @@ TEST_P(MisusePlan, DoubleOnlyWhenAllAreDouble) {
   struct Combination {
     int32_t first, second, grad, state;
   };
-  const Combination refused_ones[] = {{OPTIM_F64, OPTIM_F32, 0, 0},         {OPTIM_F64, OPTIM_F64, OPTIM_F32, 0},
+  const Combination refused_ones[] = {{OPTIM_F64, OPTIM_F32, 0, 0},          {OPTIM_F64, OPTIM_F64, OPTIM_F32, 0},
                                       {OPTIM_F64, OPTIM_F64, 0, OPTIM_F32},  {OPTIM_F32, OPTIM_F32, OPTIM_F64, 0},
                                       {OPTIM_F32, OPTIM_F32, 0, OPTIM_F64},  {OPTIM_BF16, OPTIM_F64, 0, 0},
                                       {OPTIM_F64, OPTIM_F64, OPTIM_BF16, 0}, {OPTIM_F16, OPTIM_F16, 0, OPTIM_F64}};
@@ -250,14 +250,14 @@ TEST_P(MisusePlan, OptionsBeyondFloat) {
 TEST_P(MisusePlan, Strides) {
   const struct {
     Shape shape, strides;
-  } cases[] = {{{4, 3}, {6, 2}},           // gaps inside rows
-               {{4, 3}, {4, 1}},           // gaps between rows
-               {{4, 3}, {2, 1}},           // rows overlap
-               {{4, 3}, {1, 4}},           // dimension 0 innermost
-               {{4, 3}, {-3, 1}},          // backwards
-               {{4, 3}, {3, 0}},           // broadcast
-               {{4, 3}, {0, 1}},           // broadcast along dimension 0
-               {{4, 3}, {0, 0}},           // one number, broadcast along all dimensions
+  } cases[] = {{{4, 3}, {6, 2}},   // gaps inside rows
+               {{4, 3}, {4, 1}},   // gaps between rows
+               {{4, 3}, {2, 1}},   // rows overlap
+               {{4, 3}, {1, 4}},   // dimension 0 innermost
+               {{4, 3}, {-3, 1}},  // backwards
+               {{4, 3}, {3, 0}},   // broadcast
+               {{4, 3}, {0, 1}},   // broadcast along dimension 0
+               {{4, 3}, {0, 0}},   // one number, broadcast along all dimensions
                {{5}, {0}},
                {{2, 3, 4}, {4, 8, 1}},     // dimension 1 outermost
                {{5}, {2}},                 // every second element
@@ -277,14 +277,10 @@ TEST_P(MisusePlan, Strides) {
   EXPECT_TRUE(refused_with({"params[0]", "reserved", "1"}));
   const struct {
     Shape shape, strides;
-  } good[] = {{{4, 3}, {3, 1}},
-              {{2, 3, 4}, {12, 1, 3}},  // channels-last
-              {{1, 3}, {777, 1}},       // the stride of a single row says nothing
-              {{1, 3}, {0, 1}},
-              {{1, 1}, {0, 0}},
-              {{0, 3}, {0, 0}},
-              {{4, 1}, {1, 55}},
-              {{2, 3, 4, 5}, {60, 1, 15, 3}}};
+  } good[] = {
+      {{4, 3}, {3, 1}},   {{2, 3, 4}, {12, 1, 3}},  // channels-last
+      {{1, 3}, {777, 1}},                           // the stride of a single row says nothing
+      {{1, 3}, {0, 1}},   {{1, 1}, {0, 0}},        {{0, 3}, {0, 0}}, {{4, 1}, {1, 55}}, {{2, 3, 4, 5}, {60, 1, 15, 3}}};
   for (const auto& c : good) {
     params_[0] = tensor_view(c.shape, OPTIM_F32, nullptr, c.strides);
     SCOPED_TRACE(to_string(c.shape) + " " + to_string(c.strides));

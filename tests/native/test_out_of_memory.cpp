@@ -71,7 +71,7 @@ TEST_P(OutOfMemory, PlanCreate) {
   options.tensor_count = static_cast<int64_t>(params.size());
   options.params = params.data();
   options.helpers = &wanted.helpers;
-  options.grad_dtype = options.state_dtype = -1;
+  options.grad_dtype = options.state_dtype = 0;
   optim_plan* plan = nullptr;
   const int failures = fail_each_allocation(
       [&] {

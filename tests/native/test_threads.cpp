@@ -15,12 +15,14 @@
 #include <xmmintrin.h>
 #endif
 
+#include "schema.h"
 #include "session.h"
 
 namespace optim_test {
 namespace {
 
-PlanSpec large() { return {"adamw", {{{400, 200}}, {{70001}}}, {{1e-3}}}; }
+// Enough elements to be shared out.
+PlanSpec large() { return {rules().front().name, {{{400, 200}}, {{70001}}}, {rules().front().defaults()}}; }
 
 Snapshot trained(
     Engine& engine, const std::function<void()>& before_steps = [] {}) {

@@ -213,12 +213,12 @@ TEST(InverseRoot, MayReplaceItsSource) {
 
 TEST(InverseRoot, FloatStorageRoundsTheDoubleResult) {
   const Values q = orthogonal(5, 20);
-  const Values a = round_to(0, matrix_function(q, log_spaced(20, 1000), [](double x) { return x; }));
+  const Values a = round_to(OPTIM_F32, matrix_function(q, log_spaced(20, 1000), [](double x) { return x; }));
   Values in_double(a.size());
   ASSERT_TRUE(take_root(a, in_double, {4}));
   std::vector<float> in_float(a.size());
   ASSERT_TRUE(take_root(std::vector<float>(a.begin(), a.end()), in_float, {4}));
-  EXPECT_EQ(Values(in_float.begin(), in_float.end()), round_to(0, in_double));
+  EXPECT_EQ(Values(in_float.begin(), in_float.end()), round_to(OPTIM_F32, in_double));
 }
 
 TEST(InverseRoot, LeavesTheResultWhereThereIsNone) {
