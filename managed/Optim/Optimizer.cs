@@ -260,6 +260,19 @@ public abstract unsafe class Optimizer : IDisposable
         return _bound.States.Slots.Where(slot => slot.Parameter == parameter).ToDictionary(slot => slot.Name, _bound.States.View);
     }
 
+    /// <summary>Has master weights follow what was done to their parameters in place since the last step: where a parameter is no
+    /// longer what its master weight rounds to, that becomes the parameter. Goes over all of them on the host; does nothing
+    /// without <see cref="OptimizerStorage.MasterWeights"/>.</summary>
+    public void TakeParameters()
+    {
+        CheckWhole();
+        RefreshSources();
+        foreach (var slot in StateMemory.Slots.Where(slot => slot.Name == StateLoader.MasterWeights))
+        {
+            StateMemory.WriteWidened(slot, Parameters[slot.Parameter].Value, onlyChanged: true);
+        }
+    }
+
     /// <summary>A copy of all states, named "state.&lt;parameter&gt;.&lt;slot&gt;" with the slot names of PyTorch; step
     /// counts, hyper-parameters and helper settings are in its metadata (docs/checkpoints.md).</summary>
     public TensorSet StateDict() => TensorSet.CopyOf(new Checkpoint(this).Source());

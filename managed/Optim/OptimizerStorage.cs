@@ -14,7 +14,7 @@ public sealed record OptimizerStorage
     /// <summary>Whether steps go through a copy in Float32 of each Float16 and BFloat16 parameter (arXiv 1710.03740, section
     /// 3.1), the state "master_param", which is part of state dictionaries. Float32 needs none; Float64 is refused.</summary>
     /// <remarks>It begins as the parameter; steps read it in place of the parameter, and write both. Who changes a
-    /// parameter between steps must change its master weights likewise. A state that was saved without them is loaded all the
+    /// parameter between steps calls <see cref="Optimizer.TakeParameters"/>. A state that was saved without them is loaded all the
     /// same: they are then taken from the parameters, which come first.</remarks>
     public bool MasterWeights { get; init; }
 

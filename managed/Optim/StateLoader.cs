@@ -7,7 +7,7 @@ internal static class StateLoader
     // A source may read a piece at a time, and a device takes it from the host.
     private const int ChunkBytes = 1 << 23;
 
-    private const string MasterWeights = "master_param";
+    public const string MasterWeights = "master_param";
 
     /// <summary>Checks that a state fits.</summary>
     /// <param name="optimizer">What is to be restored.</param>

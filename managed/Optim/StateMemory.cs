@@ -117,13 +117,19 @@ internal sealed unsafe class StateMemory : IDisposable
     }
 
     /// <summary>Replaces a slot of Float32 by the values of a tensor of its shape, piece by piece.</summary>
-    public void WriteWidened(StateSlot slot, Tensor source)
+    /// <param name="slot">The slot.</param>
+    /// <param name="source">The tensor.</param>
+    /// <param name="onlyChanged">Leaves alone the numbers of the slot that are those of the tensor as its type rounds
+    /// them.</param>
+    public void WriteWidened(StateSlot slot, Tensor source, bool onlyChanged = false)
     {
         const int Piece = 1 << 18;
         using var hold = source.Hold();
         var size = source.DType.Size();
         var stored = new byte[Piece * size];
+        var rounded = new byte[onlyChanged ? Piece * size : 0];
         var values = new double[Piece];
+        var before = new double[onlyChanged ? Piece : 0];
         var wide = new byte[Piece * sizeof(float)];
         for (var begin = 0L; begin < source.ElementCount; begin += Piece)
         {
@@ -134,6 +140,20 @@ internal sealed unsafe class StateMemory : IDisposable
             }
 
             ElementConversion.Widen(stored, source.DType, values.AsSpan(0, count));
+            if (onlyChanged)
+            {
+                Read(slot, begin * sizeof(float), wide.AsSpan(0, count * sizeof(float)));
+                ElementConversion.Widen(wide, slot.DType, before.AsSpan(0, count));
+                ElementConversion.Narrow(before.AsSpan(0, count), source.DType, rounded);
+                for (var i = 0; i < count; i++)
+                {
+                    if (rounded.AsSpan(i * size, size).SequenceEqual(stored.AsSpan(i * size, size)))
+                    {
+                        values[i] = before[i];
+                    }
+                }
+            }
+
             ElementConversion.Narrow(values.AsSpan(0, count), slot.DType, wide);
             Write(slot, begin * sizeof(float), wide.AsSpan(0, count * sizeof(float)));
         }

@@ -10,6 +10,26 @@ public sealed class OptimizerStorageTests
     private static readonly OptimizerStorage s_master = new() { MasterWeights = true };
 
     [Theory]
+    [InlineData(DType.Float16)]
+    [InlineData(DType.BFloat16)]
+    public void Master_weights_follow_parameters_that_were_changed(DType dtype)
+    {
+        using var engine = TestDevice.Open();
+        using var value = Tensor.Allocate(engine, dtype, 3);
+        using var gradient = Tensor.Allocate(engine, dtype, 3);
+        value.CopyFromDoubles([3, 3, 3]);
+        gradient.CopyFromDoubles([1, 1, 1]);
+        var lr = new Dictionary<string, double> { ["lr"] = 1.0 / 4096 };
+        using var optimizer = Optimizer.Create("sgd", engine, [new Parameter(value, gradient)], lr, storage: s_master);
+        optimizer.Step();
+        value.CopyFromDoubles([3, 5, 3]);
+        optimizer.TakeParameters();
+        optimizer.Step();
+        var kept = 3 - (2.0 / 4096); // what the type of the parameter does not hold
+        Assert.Equal([kept, 5 - (1.0 / 4096), kept], optimizer.States(0)["master_param"].ToDoubles());
+    }
+
+    [Theory]
     [ClassData(typeof(Rules))]
     public void Master_weights_are_the_parameters_of_a_training_in_Float32(string rule)
     {
