@@ -95,8 +95,9 @@ class Optimizer(torch.optim.Optimizer):
             raise
 
     def __repr__(self):
-        on = ", ".join(f"{name}={value!r}" for name, value in {**self.helpers, **self.storage}.items() if value)
-        return super().__repr__() + (f"\nwith {on}" if on else "")
+        on = {name: value for name, value in self.helpers.items() if value}
+        on |= {name: value for name, value in self.storage.items() if value is not None and value is not False}
+        return super().__repr__() + (f"\nwith {', '.join(f'{n}={v!r}' for n, v in on.items())}" if on else "")
 
     # ---- steps --------------------------------------------------------------------------------------------------------
 

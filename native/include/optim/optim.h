@@ -94,7 +94,8 @@ typedef struct optim_engine_options {
   uint64_t size;
   int32_t device_type;  /* OPTIM_CPU or OPTIM_CUDA */
   int32_t device_index; /* ordinal of the device; 0 for the CPU */
-  int32_t threads;      /* CPU: number of threads, 0 = one per available core; CUDA: must be 0 */
+  int32_t threads;      /* CPU: number of threads at most, 0 = as many as the affinity and the quota of the process and the
+                           environment's OMP_NUM_THREADS allow; the system may give fewer. CUDA: must be 0 */
   int32_t reserved;     /* 0 */
   void* stream;         /* CUDA: the cudaStream_t all work is queued on, NULL = the default stream; CPU: NULL */
 } optim_engine_options;

@@ -15,7 +15,8 @@ internal unsafe struct NativeEngineOptions
     /// <summary>ordinal of the device; 0 for the CPU</summary>
     public int DeviceIndex;
 
-    /// <summary>CPU: number of threads, 0 = one per available core; CUDA: must be 0</summary>
+    /// <summary>CPU: number of threads at most, 0 = as many as the affinity and the quota of the process and the
+    /// environment's OMP_NUM_THREADS allow; the system may give fewer. CUDA: must be 0</summary>
     public int Threads;
 
     /// <summary>0</summary>
