@@ -34,6 +34,16 @@ Snapshot trained(
   return session.snapshot();
 }
 
+class Threads : public testing::Test {
+ protected:
+  void SetUp() override {
+    Engine one(OPTIM_CPU, 1);
+    expected_ = trained(one);
+  }
+  Snapshot expected_;
+};
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need much address space, and may not fork
 // Whether body() holds in a child, within the time.
 bool holds_in_child(const std::function<bool()>& body) {
   const pid_t child = fork();
@@ -51,16 +61,6 @@ std::string description(optim_engine* engine) {
   return text;
 }
 
-class Threads : public testing::Test {
- protected:
-  void SetUp() override {
-    Engine one(OPTIM_CPU, 1);
-    expected_ = trained(one);
-  }
-  Snapshot expected_;
-};
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need much address space, and may not fork
 TEST_F(Threads, ThatCannotBeCreatedAreDoneWithout) {
   EXPECT_TRUE(holds_in_child([&] {
     // Stacks of 1 GiB, of which an address space of 8 GiB has place for a few.
