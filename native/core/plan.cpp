@@ -183,9 +183,8 @@ void Plan::check_view(std::size_t index, const PlanTensor& tensor) const {
 }
 
 void Plan::count_wants(const GroupOptions& options, int change) {
-  for (int want = 0; want < want_count; ++want) {
-    if ((options.*wants[want])()) wanting_[want] += change;
-  }
+  std::size_t want = 0;
+  for (bool (GroupOptions::*const wanted)() const : wants) wanting_[want++] += (options.*wanted)() ? change : 0;
 }
 
 std::int64_t Plan::unit_length(const PlanTensor& tensor, const Reduction& reduction) const {
