@@ -47,8 +47,6 @@ int main(int argc, char** argv) {
   options.group_count = 1;
   options.tensor_count = 1;
   options.params = &tensor;
-  options.grad_dtype = -1;
-  options.state_dtype = -1;
   require(optim_plan_create(engine, &options, &plan) == OPTIM_OK, "optim_plan_create");
   require(optim_plan_slot_count(plan, 0, &slots) == OPTIM_OK && slots == 1, "the rule has one slot");
   require(optim_plan_bind(plan, &param, &grad, &state) == OPTIM_OK, "optim_plan_bind");
