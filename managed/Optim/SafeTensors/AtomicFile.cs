@@ -85,9 +85,9 @@ internal static partial class AtomicFile
             {
                 stream = new FileStream(temporary, options);
             }
-            catch (IOException) when (File.Exists(temporary))
+            catch (IOException exception) when (exception.HResult is LockedOnLinux or LockedOnMac)
             {
-                continue; // somebody who looks for abandoned files has it open; he deletes it
+                continue; // somebody who looks for abandoned files locked it first; he deletes it, if he has not yet
             }
 
             try
@@ -218,6 +218,10 @@ internal static partial class AtomicFile
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Status(int folder, string path, int flags, uint mask, out FileStatus status);
+
+    // EWOULDBLOCK, by which .NET says that another has the lock. On Windows a new file is locked from its creation.
+    private const int LockedOnLinux = 11;
+    private const int LockedOnMac = 35;
 
     private const int LockExclusive = 2;
     private const int LockAtOnce = 4;
