@@ -61,11 +61,11 @@ inline void require_count(std::int64_t count, const char* name) {
 
 // The size of a struct in the first header that had it. Some have got members since, which a caller compiled then does not have.
 template <class T>
-constexpr std::uint64_t first_size = sizeof(T);
+inline constexpr std::uint64_t first_size = sizeof(T);
 template <>
-constexpr std::uint64_t first_size<optim_plan_options> = offsetof(optim_plan_options, master_weights);
+inline constexpr std::uint64_t first_size<optim_plan_options> = offsetof(optim_plan_options, master_weights);
 template <>
-constexpr std::uint64_t first_size<optim_step> = offsetof(optim_step, overflow);
+inline constexpr std::uint64_t first_size<optim_step> = offsetof(optim_step, overflow);
 
 // The size that a struct of the caller says it has. Throws unless a header could have had it.
 template <class T>

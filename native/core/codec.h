@@ -1,5 +1,6 @@
 // Widening and narrowing of 16-bit storage, by bit arithmetic that compilers vectorize and that gives the same bits on every
-// engine: round to nearest even, NaN stays NaN, f16 keeps subnormals and overflows to infinity.
+// engine: round to nearest even, f16 keeps subnormals and overflows to infinity. A NaN stays NaN with the bits of its payload that fit,
+// so that what was widened narrows to the bits that it had.
 #pragma once
 
 #include "core/bits.h"
@@ -11,7 +12,7 @@ OPTIM_FN float widen_bf16(std::uint16_t stored) { return bit_cast<float>(static_
 OPTIM_FN std::uint16_t narrow_bf16(float value) {
   const std::uint32_t bits = bit_cast<std::uint32_t>(value);
   const std::uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-  const std::uint32_t nan = bits | 0x00400000u;  // quiet
+  const std::uint32_t nan = (bits & 0x007f0000u) != 0 ? bits : bits | 0x00400000u;
   return static_cast<std::uint16_t>(((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded) >> 16);
 }
 
@@ -34,7 +35,8 @@ OPTIM_FN std::uint16_t narrow_f16(float value) {
   const std::uint32_t subnormal = bit_cast<std::uint32_t>(bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
   std::uint32_t result = magnitude < 0x38800000u ? subnormal : normal;
   result = magnitude >= 0x477ff000u ? 0x7c00u : result;  // rounds to 2^16 or more
-  result = magnitude > 0x7f800000u ? 0x7e00u : result;
+  const std::uint32_t payload = (magnitude >> 13) & 0x3ffu;
+  result = magnitude > 0x7f800000u ? 0x7c00u | (payload != 0 ? payload : 0x200u) : result;
   return static_cast<std::uint16_t>(sign | result);
 }
 

@@ -8,6 +8,13 @@
 #define OPTIM_FN inline __attribute__((always_inline))
 #endif
 
+// The iterations of the loop that follows do not depend on one another.
+#if defined(__clang__)
+#define OPTIM_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define OPTIM_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 // A namespace-scope tag that host and device code can both name.
 #if defined(__CUDA_ARCH__)
 #define OPTIM_TAG [[maybe_unused]] static const __device__

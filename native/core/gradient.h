@@ -2,7 +2,7 @@
 // affine map per row:  g' = scale * (clip(unscale * g) - mean) + l2 * p,  p' = param_scale * p.
 #pragma once
 
-#include "core/config.h"
+#include "core/bits.h"
 
 namespace optim {
 
@@ -12,7 +12,7 @@ struct GradientMap {
   T clip;         // bound of clipping by value; infinity without
   T scale;        // a_r
   T mean;         // m_r
-  T l2;           // coupled weight decay
+  T l2;           // coupled weight decay; 0 adds nothing, not even 0 times a parameter that is not finite
   T param_scale;  // c_r
 
   OPTIM_FN T clipped(T g) const {
@@ -22,7 +22,8 @@ struct GradientMap {
   }
 
   OPTIM_FN void apply(T& p, T& g) const {
-    g = scale * (clipped(g) - mean) + l2 * p;
+    g = scale * (clipped(g) - mean);
+    g = choose(l2 != 0, g + l2 * p, g);
     p = param_scale * p;
   }
 };

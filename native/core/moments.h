@@ -12,7 +12,7 @@ struct Moments {
   double m2;    // its centred sum of squares
   double abs_sum;
   double abs_max;
-  double nonfinite;  // gradient elements that are not finite, before clipping by value
+  double nonfinite;  // elements of the gradient, before clipping by value, and of further inputs that are not finite
   double param_sum;
   double param_sq;
   double cross;  // sum of gradient times parameter

@@ -32,7 +32,8 @@
 // Options: check(h) -> nullptr or what is wrong between several hyper-parameters; specialize(c, s, facts) adapts the scalars
 // to one tensor, s being its slots of shape tensor or scalar; init, a nested reduced rule that runs once before the first step;
 // learning_rate(h, t), of a rule with a schedule of its own, for the helpers; stable_weight_decay: its decoupled decay is the stable
-// one; alternating = alternate(slots, a, b), two slots that change places at every even step; unit_length(h, tensor): how many elements
+// one; alternating = alternate(slots, a, b), two slots that change places at every even step; saved_param = index_of(slots, a), a slot
+// into which every pass puts the parameter as it found it, to the bit; unit_length(h, tensor): how many elements
 // of a tensor are summed together in place of a row, update taking it where that is 1; check_tensor(h, tensor), as check;
 // update_pass, which streams update touches if not all; of a matrix rule, max_dimension, the most rows a matrix may have, and
 // view(h, rank, shape) -> MatrixView, how the program sees a tensor (core/matrix_view.h) if not as a whole. With slots of role
@@ -165,6 +166,8 @@ using UpdatePass = decltype(Rule::update_pass);
 template <class Rule>
 using Alternation = decltype(Rule::alternating);
 template <class Rule>
+using SavedParam = decltype(Rule::saved_param);
+template <class Rule>
 using Unlisted = std::enable_if_t<!Rule::listed>;
 template <class Rule>
 using RowsAlone = std::enable_if_t<Rule::rows_alone>;
@@ -258,6 +261,16 @@ constexpr AlternatingSlots alternation() {
     return Rule::alternating;
   } else {
     return {-1, -1};
+  }
+}
+
+// The slot that holds the parameter as a pass found it; -1: none. What went through arithmetic may have lost the payload of a NaN.
+template <class Rule>
+constexpr int saved_param() {
+  if constexpr (detail::Detected<detail::SavedParam, Rule>::value) {
+    return Rule::saved_param;
+  } else {
+    return -1;
   }
 }
 

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/cost.h"
+#include "core/reach.h"
 #include "core/registry.h"
 #include "core/schedule_registry.h"
 #include "helpers/options.h"
@@ -60,6 +61,7 @@ Json cost_json(const DefaultCost& cost) {
 
 Json rule_json(const RuleInfo& rule) {
   static const char* const shapes[] = {"elementwise", "reduced", "matrix"};
+  static const char* const reaches[] = {"element", "row", "tensor", "all"};
   Json hypers = Json::array();
   for (const HyperInfo& hyper : rule.hypers) hypers.push_back(hyper_json(hyper, rule.hypers));
   Json aliases = Json::array();
@@ -77,9 +79,9 @@ Json rule_json(const RuleInfo& rule) {
   return {{"name", rule.name},       {"title", rule.title},
           {"paper", rule.paper},     {"url", rule.url},
           {"summary", rule.summary}, {"shape", shapes[static_cast<int>(rule.shape)]},
-          {"needs", needs},          {"cost", cost_json(default_cost(rule))},
-          {"aliases", aliases},      {"hypers", hypers},
-          {"slots", slots}};
+          {"needs", needs},          {"reach", reaches[static_cast<int>(default_reach(rule))]},
+          {"aliases", aliases},      {"cost", cost_json(default_cost(rule))},
+          {"hypers", hypers},        {"slots", slots}};
 }
 
 Json schedule_json(const ScheduleInfo& schedule) {

@@ -187,6 +187,11 @@ constexpr AlternatingSlots alternate(const S&, Active, Resting) {
   return {S::template index<Active>, S::template index<Resting>};
 }
 
+template <class S, class Slot>
+constexpr int index_of(const S&, Slot) {
+  return S::template index<Slot>;
+}
+
 // Slots that mean the same wherever a rule lists them.
 OPTIM_SLOT(momentum_buffer, param, zero, first_moment, "Momentum.");
 OPTIM_SLOT(exp_avg, param, zero, first_moment, "Moving average of the gradient.");

@@ -11,7 +11,8 @@ namespace optim {
 
 // The norm of type 1, 2 or infinity over all gradients, from their merged moments.
 OPTIM_FN double global_norm(const Moments& all, double type) {
-  if (all.nonfinite > 0) return all.abs_sum;  // infinite or NaN, as any norm would be
+  const bool finite = all.abs_sum - all.abs_sum == 0;
+  if (all.nonfinite > 0 && !finite) return all.abs_sum;  // infinite or NaN, as any norm would be; clipping by value may mend it
   return type == 1 ? all.abs_sum : type == 2 ? std::sqrt(all.sum_sq()) : all.abs_max;
 }
 

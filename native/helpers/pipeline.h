@@ -24,7 +24,7 @@ namespace optim {
 // What holds for all tensors in one step.
 struct GlobalFacts {
   double norm;           // of the unscaled gradients, by clip_norm_type
-  double nonfinite;      // how many gradient elements are not finite
+  double nonfinite;      // how many elements of gradients and further inputs are not finite
   double clip;           // factor of clipping by the global norm
   double mapped_sum_sq;  // of the gradients after all helpers
   double second_moment;  // sum over all parameters, after this step's update and corrected
@@ -93,8 +93,8 @@ OPTIM_FN double global_scale(const GlobalFacts& facts, const GroupOptions& optio
 // AdaNorm reads the gradient as the rule does, coupled weight decay included; `average` is its state.
 OPTIM_FN void adanorm_stage(TensorMap& map, double& average, const GlobalFacts& facts, const GroupOptions& options) {
   const double factor = options.sign * global_scale(facts, options);
-  const double sum_sq =
-      factor * factor * map.sum_sq + 2 * factor * options.l2 * map.cross + options.l2 * options.l2 * map.param_sq;
+  double sum_sq = factor * factor * map.sum_sq;
+  if (options.l2 != 0) sum_sq += 2 * factor * options.l2 * map.cross + options.l2 * options.l2 * map.param_sq;
   map.adanorm = adanorm_factor(average, std::sqrt(sum_sq > 0 ? sum_sq : 0), options.adanorm_r);
 }
 

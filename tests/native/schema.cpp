@@ -38,6 +38,7 @@ Rule parse_rule(const json& j) {
   r.url = j.at("url").get<std::string>();
   r.summary = j.at("summary").get<std::string>();
   r.shape = j.at("shape").get<std::string>();
+  r.reach = j.at("reach").get<std::string>();
   r.needs = j.at("needs").get<std::vector<std::string>>();
   const json& cost = j.at("cost");
   r.cost = {cost.at("vector").get<double>(), cost.at("matrix").get<double>(), cost.at("vector_state").get<double>(),

@@ -49,6 +49,7 @@ struct Rule {
   std::string url;
   std::string summary;
   std::string shape;  // elementwise, reduced, matrix
+  std::string reach;  // element, row, tensor, all
   std::vector<std::string> needs;
   Cost cost;
   std::vector<Alias> aliases;

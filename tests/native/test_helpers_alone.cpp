@@ -294,6 +294,24 @@ TEST_P(Helpers, TensorsWithoutElementsCostNothing) {
     check(f.call(engine_, changed.count(), changed.views(), f.pairs ? other.views() : nullptr));
     check(f.call(engine_, 2, changed.views(), f.pairs ? other.views() : nullptr));
   }
+  TensorList a(engine_, shapes, OPTIM_F32), b(engine_, shapes, OPTIM_F32), c(engine_, shapes, OPTIM_F32);
+  Buffer scale(engine_, OPTIM_F32, 1), found(engine_, OPTIM_F32, 1);
+  scale.write(Values{2});
+  TensorList merged(engine_, shapes, OPTIM_F32);
+  for (const int64_t count : {a.count(), int64_t{2}}) {
+    check(optim_unscale(engine_, count, a.views(), static_cast<float*>(scale.data()), static_cast<float*>(found.data())));
+    check(optim_sam_perturb(engine_, count, a.views(), b.views(), c.views(), 0.05, 0, 0, 1, 0));
+    check(optim_rademacher(engine_, count, a.views(), 1, 0));
+    std::vector<optim_tensor> tasks(a.views(), a.views() + count);
+    tasks.insert(tasks.end(), b.views(), b.views() + count);
+    check(optim_pcgrad(engine_, 2, count, tasks.data(), merged.views(), nullptr, OPTIM_REDUCTION_MEAN));
+  }
+  double none = 5;
+  check(optim_unit_norm(engine_, a.views(), &none));
+  EXPECT_EQ(none, 0);
+  TensorList matrices(engine_, {{0, 0}}, OPTIM_F64), roots(engine_, {{0, 0}}, OPTIM_F64);
+  check(optim_inverse_root(engine_, 1, matrices.views(), roots.views(), 4, 1e-6, nullptr));
+  check(optim_coupled_newton(engine_, 1, matrices.views(), roots.views(), 4, 10, 1e-6, nullptr, nullptr));
 }
 
 OPTIM_TEST_PER_DEVICE(Helpers);

@@ -10,7 +10,6 @@ namespace optim_test {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 class MisuseHelpers : public PerDevice {
  protected:

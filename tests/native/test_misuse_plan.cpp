@@ -1,7 +1,9 @@
 // Refused: making a plan. Each case changes one thing in options that are otherwise accepted.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <limits>
 
 #include "misuse.h"
@@ -399,6 +401,30 @@ TEST_P(MisusePlan, HugeTensorsAreLaidOut) {
     }
     free_plan();
   }
+}
+
+// Four times as many groups, or tensors, may take ten times as long but not sixteen.
+TEST_P(MisusePlan, ManyGroupsAndTensorsTakeLinearTime) {
+  const auto seconds = [&](int64_t group_count, int64_t tensor_count) {
+    const std::vector<optim_tensor> params(static_cast<size_t>(tensor_count), params_[1]);
+    std::vector<int64_t> group_of(params.size());
+    for (size_t i = 0; i < params.size(); ++i) group_of[i] = static_cast<int64_t>(i) % group_count;
+    options_.group_count = group_count;
+    options_.tensor_count = tensor_count;
+    options_.params = params.data();
+    options_.group_of = group_of.data();
+    std::clock_t best = std::numeric_limits<std::clock_t>::max();
+    for (int trial = 0; trial < 5; ++trial) {
+      const std::clock_t start = std::clock();
+      check(create(&options_));
+      best = std::min(best, std::clock() - start);
+      free_plan();
+    }
+    return static_cast<double>(best) / CLOCKS_PER_SEC;
+  };
+  constexpr int64_t few = 10000, many = 4 * few;
+  EXPECT_LT(seconds(many, many), 10 * seconds(few, few));
+  EXPECT_LT(seconds(1, many), 10 * seconds(1, few));
 }
 
 OPTIM_TEST_PER_DEVICE(MisusePlan);

@@ -142,7 +142,7 @@ TEST_P(SharpnessTest, PerturbsByDefinitionAndComesBackToTheBit) {
   }
 }
 
-// Signed zeros, subnormals and infinities come back too.
+// Signed zeros, subnormals, infinities and the payloads of NaN come back too.
 TEST_P(SharpnessTest, EveryNumberComesBack) {
   for (int32_t dtype : {OPTIM_F32, OPTIM_F16, OPTIM_BF16}) {
     SCOPED_TRACE(dtype_name(dtype));
@@ -154,6 +154,27 @@ TEST_P(SharpnessTest, EveryNumberComesBack) {
     EXPECT_NE(values[0].bytes(), before);
     check(optim_sam_restore(engine_, 1, values.views(), old.views()));
     EXPECT_EQ(values[0].bytes(), before);
+  }
+}
+
+TEST_P(SharpnessTest, EveryPatternComesBack) {
+  const int64_t patterns = 65536;
+  for (int32_t dtype : {OPTIM_F16, OPTIM_BF16, OPTIM_F32, OPTIM_F64}) {
+    SCOPED_TRACE(dtype_name(dtype));
+    TensorList values(engine_, {{patterns}}, dtype), grads(engine_, {{patterns}}, dtype), old(engine_, {{patterns}}, dtype);
+    Bytes before;  // the pattern above, ones below
+    for (int64_t bits = 0; bits < patterns; ++bits) {
+      before.insert(before.end(), static_cast<size_t>(element_size(dtype) - 2), 0xff);
+      before.push_back(static_cast<unsigned char>(bits & 255));
+      before.push_back(static_cast<unsigned char>(bits >> 8));
+    }
+    values[0].write(before);
+    grads[0].write(random_values(1, patterns));
+    check(optim_sam_perturb(engine_, 1, values.views(), grads.views(), old.views(), 0.5, 0, 0, 0, 0));
+    EXPECT_NE(values[0].bytes(), before);
+    EXPECT_TRUE(old[0].bytes() == before);
+    check(optim_sam_restore(engine_, 1, values.views(), old.views()));
+    EXPECT_TRUE(values[0].bytes() == before);
   }
 }
 

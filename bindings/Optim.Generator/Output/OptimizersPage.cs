@@ -21,14 +21,16 @@ internal static class OptimizersPage
                 + "with f32 storage) with default hyper-parameters and no helpers: of a vector of 256 elements / of a 256 x 256 "
                 + "matrix where the two differ. A reduced rule reads once what it sums together and finds on the chip again, such as "
                 + "that vector or a row of that matrix, but not all of the matrix. Matrix states count wholly, as if recomputed at "
-                + "each step; what happens every k steps counts a k-th.\n\n"
+                + "each step; what happens every k steps counts a k-th. **Reach** is what one element of a gradient has a part in, with "
+                + "default hyper-parameters: itself, its row (a slice along the first dimension, or a vector), its tensor, or all. A NaN "
+                + "spreads no further ([what else becomes of it](limits.md#values-that-are-not-finite)).\n\n"
         );
-        text.Append("| Optimizer | Name | C# class | Shape | Moved | Kept | Needs | What it is |\n");
-        text.Append("|---|---|---|---|---|---|---|---|\n");
+        text.Append("| Optimizer | Name | C# class | Shape | Reach | Moved | Kept | Needs | What it is |\n");
+        text.Append("|---|---|---|---|---|---|---|---|---|\n");
         foreach (var rule in rules)
         {
             text.Append(
-                $"| [{rule.Title}](#{Anchor(rule.Title)}) | `{rule.Name}` | `{Names.Class(rule)}` | {Word(rule.Shape)} "
+                $"| [{rule.Title}](#{Anchor(rule.Title)}) | `{rule.Name}` | `{Names.Class(rule)}` | {Word(rule.Shape)} | {Word(rule.Reach)} "
                     + $"| {Floats(rule.Cost.Vector, rule.Cost.Matrix)} | {Floats(rule.Cost.VectorState, rule.Cost.MatrixState)} "
                     + $"| {Needs(rule)} | {Markdown.Cell(rule.Summary)} |\n"
             );
@@ -125,7 +127,8 @@ internal static class OptimizersPage
 
     private static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
-    private static string Word(RuleShape shape) => shape.ToString().ToLowerInvariant();
+    private static string Word<T>(T value)
+        where T : struct, Enum => value.ToString().ToLowerInvariant();
 
     // As GitHub makes them of headings.
     private static string Anchor(string title) => title.ToLowerInvariant().Replace(' ', '-');

@@ -9,6 +9,9 @@ public sealed record RuleSchema : CatalogueEntry
     /// <summary>Inputs it needs besides gradients, such as "hessian".</summary>
     public required IReadOnlyList<string> Needs { get; init; }
 
+    /// <summary>How far one element of a gradient has a part in a step, with default hyper-parameters.</summary>
+    public required RuleReach Reach { get; init; }
+
     /// <summary>What a step moves and what is kept.</summary>
     public required StepCost Cost { get; init; }
 

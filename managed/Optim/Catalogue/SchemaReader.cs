@@ -47,6 +47,7 @@ internal static class SchemaReader
             Summary = Text(rule, "summary"),
             Shape = Word<RuleShape>(rule, "shape"),
             Needs = Texts(rule, "needs"),
+            Reach = Word<RuleReach>(rule, "reach"),
             Cost = ReadCost(rule.GetProperty("cost")),
             Aliases = [.. Items(rule, "aliases").Select(ReadAlias)],
             Hypers = [.. Items(rule, "hypers").Select(ReadHyper)],

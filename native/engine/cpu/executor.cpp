@@ -185,10 +185,11 @@ void CpuExecutor::step(const StepInputs& inputs) {
   if (inputs.found_inf != nullptr && *inputs.found_inf != 0) return;
   state_.unscale = inputs.grad_scale != nullptr ? 1 / static_cast<double>(*inputs.grad_scale) : 1;
   if (plan_.needs_moments() || inputs.overflow != nullptr) {
-    prelude_.measure(state_);
+    const bool skips = inputs.skip_nonfinite || plan_.helpers().skip_nonfinite;
+    prelude_.measure(state_, skips || inputs.overflow != nullptr);
     const bool overflow = state_.facts.nonfinite > 0;
     if (overflow && inputs.overflow != nullptr) *inputs.overflow = 1;
-    if (overflow && (inputs.skip_nonfinite || plan_.helpers().skip_nonfinite)) return;
+    if (overflow && skips) return;
   }
   state_.measured = plan_.needs_moments() || plan_.needs_second_moment();
   state_.pulls_back = false;

@@ -34,7 +34,7 @@ OPTIM_FN void for_lanes(std::int64_t count, const Body& body, const Ahead& ahead
   std::int64_t i = 0;
   for (; i + lane_count <= count; i += lane_count) {
     ahead(i);
-#pragma GCC ivdep
+    OPTIM_INDEPENDENT
     for (int lane = 0; lane < lane_count; ++lane) body(i + lane, lane);
   }
   for (int lane = 0; i + lane < count; ++lane) body(i + lane, lane);

@@ -30,20 +30,28 @@ void Prelude::rebind(StepState& state) {
   state.rows.assign(units, RowMap::identity());
 }
 
-void Prelude::measure(StepState& state) {
+void Prelude::measure(StepState& state, bool with_inputs) {
   const double clip =
       state.plan.helpers().clip_value > 0 ? state.plan.helpers().clip_value : std::numeric_limits<double>::infinity();
   const Plan& plan = state.plan;
   const MeasuredParams params = plan.needs_products()        ? MeasuredParams::products
                                 : plan.needs_param_moments() ? MeasuredParams::squares
                                                              : MeasuredParams::none;
-  const MomentsKernel moments = state.kernels.generic().moments[static_cast<int>(params)][state.in_double];
-  const Pass reads{params != MeasuredParams::none, true, false, false, false, false};
+  const auto& kernels = state.kernels.generic().moments;
+  const MomentsKernel moments = kernels[static_cast<int>(params)][state.in_double];
+  const MomentsKernel of_input = kernels[static_cast<int>(MeasuredParams::none)][state.in_double];
+  const Pass reads{params != MeasuredParams::none, true, false, false, false, with_inputs};
   state.for_tiles(tiling_, [&](const Tile& tile, Scratch& scratch) {
     const OpenTile open(state, tile, reads, scratch);
     state.for_parts(tile, [&](std::int64_t offset, std::int64_t count, std::int64_t unit) {
       const Piece piece = open.part(offset, count);
-      partials_[tile.partial + (unit - tile.unit)] = moments(piece.grad, piece.param, count, state.unscale, clip);
+      Moments& partial = partials_[tile.partial + (unit - tile.unit)];
+      partial = moments(piece.grad, piece.param, count, state.unscale, clip);
+      if (!with_inputs) return;
+      for (const int slot : state.rule().inputs) {
+        if (state.streams[tile.tensor].state[slot].data == nullptr) continue;
+        partial.nonfinite += of_input(piece.state[slot], nullptr, count, 1, clip).nonfinite;
+      }
     });
   });
   state.for_items(static_cast<std::int64_t>(tiling_.tensors.size()), tiling_.units > many_units, [&](std::int64_t i) {

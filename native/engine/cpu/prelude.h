@@ -12,8 +12,8 @@ class Prelude {
   // The tensors that take part, as they are bound now.
   void rebind(StepState& state);
 
-  // Reads the gradients and fills the step's facts.
-  void measure(StepState& state);
+  // Reads the gradients and fills the step's facts. with_inputs: what the rule reads beside them is to be finite, too.
+  void measure(StepState& state, bool with_inputs);
   // The maps of rows and tensors; updates AdaNorm's state. Only for a step that is not skipped.
   void compose(StepState& state);
   // Stable weight decay's sum over the second moment as it will be after the step: a dry run of the rule.

@@ -75,7 +75,7 @@ struct Loop {
         scale(map.scale * map.unscale) {}
 
   OPTIM_FN void load(std::int64_t i, T& p, T& g, StateOf<Rule, T>& s) const {
-    p = param[i];
+    const T found = p = param[i];
     g = grad[i];
     if constexpr (Kind == Loops::plain) {
       g = scale * g;
@@ -83,6 +83,7 @@ struct Loop {
       map.apply(p, g);
     }
     state.load(s, i);
+    if constexpr (saved_param<Rule>() >= 0) s.value[saved_param<Rule>()] = found;
   }
 
   // Asks for what a loop over all streams will need soon. The processor's own prefetching stops short of the first level of
@@ -101,10 +102,10 @@ struct Loop {
     constexpr std::int64_t block = 64, line = 64 / sizeof(T);
     for (; begin + block <= count; begin += block) {
       for (std::int64_t i = begin; i < begin + block; i += line) prefetch(i, count);
-#pragma GCC ivdep
+      OPTIM_INDEPENDENT
       for (std::int64_t i = begin; i < begin + block; ++i) body(i);
     }
-#pragma GCC ivdep
+    OPTIM_INDEPENDENT
     for (std::int64_t i = begin; i < count; ++i) body(i);
   }
 };

@@ -49,7 +49,7 @@ class Team {
   void grow(int workers);
 
   static std::atomic<Team*> current_;
-  Team* former_;  // of the parent process: its threads are not here, so it cannot be destroyed
+  [[maybe_unused]] Team* former_;  // of the parent process: its threads are not here, so it cannot be destroyed
   std::mutex busy_;
   std::mutex mutex_;
   std::condition_variable done_;

@@ -17,13 +17,14 @@ struct StageArguments {
   Moments* mapped;  // of the cascade, of the gradients as the maps of their rows leave them
   float* overflow;  // null: nobody asks
   std::int32_t adanorm_slot;
+  std::uint32_t inputs;  // slots that are to be finite as gradients are, one bit each
   bool with_params;
   bool skips;         // a gradient that is not finite skips the step
   bool maps_tensors;  // helpers need moments of the mapped gradients
   bool maps_at_once;  // of a row as soon as its moments are known: there is no factor of all gradients to wait for
 };
 
-// A thread's elements, and which of the gradients were not finite before clipping, one bit each.
+// A thread's elements, and which of the gradients were not finite before clipping or of the inputs are not, one bit each.
 template <class T>
 struct Elements {
   T p[chunk], g[chunk];
@@ -33,10 +34,23 @@ struct Elements {
     nonfinite = 0;
 #pragma unroll
     for (int j = 0; j < chunk; ++j) {
-      const T raw = map.unscale * g[j];
-      nonfinite |= (raw - raw == 0 ? 0u : 1u) << j;  // infinity minus itself is NaN
+      check(map.unscale * g[j], j);
       g[j] = map.clipped(g[j]);
     }
+  }
+
+  __device__ __forceinline__ void check_input(const Stream& stream, const Position& at) {
+    Raw<T> raw;
+    load(raw, stream, at.first, at.count);
+    T value[chunk];
+    widen(raw, stream.dtype, value);
+#pragma unroll
+    for (int j = 0; j < chunk; ++j) check(value[j], j);
+  }
+
+ private:
+  __device__ __forceinline__ void check(T value, int j) {
+    nonfinite |= (value - value == 0 ? 0u : 1u) << j;  // infinity minus itself is NaN
   }
 };
 
@@ -293,6 +307,9 @@ __global__ void __launch_bounds__(block_threads, sizeof(T) == sizeof(double) ? 1
     widen(raw_p, tensor.param.dtype, elements.p);
     widen(raw_g, tensor.grad.dtype, elements.g);
     elements.clip(map);
+    for (unsigned slots = arguments.inputs, slot = 0; slots != 0; slots >>= 1, ++slot) {
+      if ((slots & 1u) != 0) elements.check_input(tensor.element[slot], at);
+    }
     Moments* const first_unit = &merging.unit(tile.tensor, tile.unit);
     const bool single = tiled.unit_length >= tile.count;
     if (single) {

@@ -133,6 +133,14 @@ struct StateChunk {
     }
   }
 
+  // Of parameters as they were stored.
+  __device__ __forceinline__ void save(const T (&p)[chunk]) {
+    if constexpr (saved_param<Rule>() >= 0) {
+#pragma unroll
+      for (int j = 0; j < chunk; ++j) value[saved_param<Rule>()][j] = p[j];
+    }
+  }
+
   template <int I = 0>
   __device__ __forceinline__ void write(const TensorEntry& tensor, const Position& at) const {
     if constexpr (I < S::count) {

@@ -58,6 +58,9 @@ void Prelude::measure(const Device& device, const StepTables& tables, const Step
   a.adanorm_slot = plan_.rule().adanorm_slot;
   a.with_params = plan_.needs_param_moments();
   a.skips = inputs.skip_nonfinite || plan_.helpers().skip_nonfinite;
+  if (a.skips || a.overflow != nullptr) {
+    for (const int slot : plan_.rule().inputs) a.inputs |= 1u << slot;
+  }
   a.maps_tensors = now_.maps_tensors;
   a.maps_at_once = now_.maps_tensors && plan_.helpers().clip_norm == 0;
   const std::size_t runs = a.tiling.grouped ? 2 * block_threads * sizeof(Moments) : 0;

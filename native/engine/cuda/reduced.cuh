@@ -143,6 +143,7 @@ __device__ __forceinline__ void apply_tile(const PassArguments& arguments, const
   widen(raw_p, tensor.param.dtype, p);
   widen(raw_g, tensor.grad.dtype, g);
   state.open(tensor);
+  state.save(p);
   opener.map(at, p, g);
   factors.for_each(at, [&](int j, const typename Rule::template Factors<T>& f) {
     StateOf<Rule, T> s;
@@ -187,6 +188,7 @@ __device__ __forceinline__ void gather_tile(const PassArguments& arguments, std:
   widen(raw_p, tensor.param.dtype, p);
   widen(raw_g, tensor.grad.dtype, g);
   state.open(tensor);
+  state.save(p);
   opener.map(at, p, g);
 
   const SumMerging<Rule> merging{arguments};

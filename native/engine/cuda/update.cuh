@@ -56,6 +56,7 @@ __device__ __forceinline__ void update_tile(const PassArguments& arguments, std:
   widen(raw_p, tensor.param.dtype, p);
   widen(raw_g, grad.dtype, g);
   state.open(tensor);
+  state.save(p);
   if constexpr (is_matrix<Rule>) {
     T unused[chunk] = {};
     opener.map(at, p, unused);

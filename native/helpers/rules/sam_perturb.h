@@ -25,6 +25,7 @@ struct sam_perturb {
   static constexpr auto hypers =
       optim::hypers(rho = 0.05, adaptive = false, perturb_eps = 1e-12, use_gc = false, asam_eta = 0);
   static constexpr auto slots = optim::slots(old_p);
+  static constexpr int saved_param = index_of(slots, old_p);
 
   template <class T>
   struct Scalars {
@@ -72,9 +73,8 @@ struct sam_perturb {
   }
 
   template <class T, class State>
-  OPTIM_FN static void apply(T& p, T g, State& s, const Scalars<T>& c, const Factors<T>& f) {
+  OPTIM_FN static void apply(T& p, T g, State&, const Scalars<T>& c, const Factors<T>& f) {
     const T t = scale(p, c);
-    s[old_p] = p;
     p = p + f.radius * (t * t * g);
   }
 };

@@ -66,19 +66,20 @@ OPTIM_API const char* optim_version(void);
 
 /* The schema of every rule, schedule and helper as one JSON document, static storage: an object {"format": "optim-schema-1",
  * "rules": [...], "schedules": [...], "helpers": [...]}.
- * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs),
- * cost {vector, matrix, vector_state, matrix_state}, aliases [{name, hypers}] (names that the literature has for the rule with
- * other values of those hyper-parameters, by name), hypers [{name, default, minimum, maximum, minimum_open, maximum_open, kind
- * ("real" | "integer" | "boolean" | "word"), words, variadic, spellings (what other libraries call it), like
- * (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}] in the order in
- * which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" |
- * "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a hyper-parameter
- * that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when` is not 0, or is one of
- * when_words if there are any. cost counts floats for each element of a tensor, with F32 storage, default hyper-parameters, no
- * helpers and inputs bound: what a step reads and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of a
- * vector of 256 elements and of a matrix of 256 x 256. Reduced rules read once what they sum together where it stays on the chip,
- * as that vector and a row of that matrix do on every engine; the matrix as a whole counts as read twice. What happens every k
- * steps counts a k-th; matrix slots count wholly, as if recomputed at each step.
+ * A rule has: name, title, paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs), reach
+ * ("element" | "row" | "tensor" | "all": what one element of a gradient or input has a part in, with default hyper-parameters; a
+ * NaN spreads no further), cost {vector, matrix, vector_state, matrix_state}, aliases [{name, hypers}] (names that the
+ * literature has for the rule with other values of those hyper-parameters, by name), hypers [{name, default, minimum, maximum,
+ * minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words, variadic, spellings (what other libraries
+ * call it), like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later keeps it),
+ * doc}] in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" |
+ * "tensor" | "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a
+ * hyper-parameter that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when` is not 0, or
+ * is one of when_words if there are any. cost counts floats for each element of a tensor, with F32 storage, default
+ * hyper-parameters, no helpers and inputs bound: what a step reads and writes (optim_plan_bytes_per_step / 4) and what the state
+ * slots keep, of a vector of 256 elements and of a matrix of 256 x 256. Reduced rules read once what they sum together where it
+ * stays on the chip, as that vector and a row of that matrix do on every engine; the matrix as a whole counts as read twice.
+ * What happens every k steps counts a k-th; matrix slots count wholly, as if recomputed at each step.
  * A schedule has: name, title, paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more
  * values of it. helpers are the members of optim_helpers, described as hypers are: the default is what a 0 stands for. */
 OPTIM_API const char* optim_schema_json(void);
@@ -167,7 +168,8 @@ typedef struct optim_tensor {
  * A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row. */
 typedef struct optim_helpers {
   uint64_t size;
-  int32_t skip_nonfinite;       /* 1: a non-finite gradient element skips the whole step, as found_inf does */
+  int32_t skip_nonfinite;       /* 1: a non-finite element of a gradient or of a further input skips the whole step, as found_inf
+                                   does */
   int32_t centralize;           /* 1: subtract each row's mean from the gradient, rank >= 2 (arXiv 2004.01461) */
   int32_t centralize_conv_only; /* 1: centralize only rank >= 4 */
   int32_t normalize;            /* 1: divide by the standard deviation (n-1) of the tensor; more than 2 elements */
@@ -343,7 +345,7 @@ typedef struct optim_step {
   uint64_t size;
   const float* grad_scale; /* device float or NULL: gradients are divided by it */
   const float* found_inf;  /* device float or NULL: non-zero skips the step; nothing changes, counters stay */
-  float* overflow; /* device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise */
+  float* overflow; /* device float or NULL: a non-finite element of a gradient or further input sets it to 1 and skips the step */
 } optim_step;
 
 /* One step of all groups; options may be NULL. Parameters, states and counters change; gradients never do.

@@ -49,7 +49,7 @@ class Math : public testing::Test {
   }
 };
 using Types = testing::Types<float, double>;
-TYPED_TEST_SUITE(Math, Types);
+TYPED_TEST_SUITE(Math, Types, );
 
 TYPED_TEST(Math, ExpIsAccurate) {
   using T = TypeParam;

@@ -16,7 +16,8 @@ internal unsafe struct NativeHelpers
 {
     public ulong Size;
 
-    /// <summary>1: a non-finite gradient element skips the whole step, as found_inf does</summary>
+    /// <summary>1: a non-finite element of a gradient or of a further input skips the whole step, as found_inf
+    /// does</summary>
     public int SkipNonfinite;
 
     /// <summary>1: subtract each row's mean from the gradient, rank &gt;= 2 (arXiv 2004.01461)</summary>

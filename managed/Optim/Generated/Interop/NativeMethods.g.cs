@@ -23,22 +23,24 @@ internal static unsafe partial class NativeMethods
 
     /// <summary>The schema of every rule, schedule and helper as one JSON document, static storage: an object
     /// {"format": "optim-schema-1", "rules": [...], "schedules": [...], "helpers": [...]}. A rule has: name, title,
-    /// paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs), cost {vector,
-    /// matrix, vector_state, matrix_state}, aliases [{name, hypers}] (names that the literature has for the rule with
-    /// other values of those hyper-parameters, by name), hypers [{name, default, minimum, maximum, minimum_open,
-    /// maximum_open, kind ("real" | "integer" | "boolean" | "word"), words, variadic, spellings (what other libraries
-    /// call it), like (null, or the hyper-parameter whose value in optim_plan_create a 0 takes; setting it to 0 later
-    /// keeps it), doc}] in the order in which rows of hyper-parameters cross this ABI, and slots [{name, shape ("param"
-    /// | "row" | "unit" | "tensor" | "scalar" | "matrix"), initial, role, when, when_words, doc}]. An infinite bound is
-    /// null; so is the default of a hyper-parameter that must be given; a word crosses as its index. A slot exists
-    /// where the hyper-parameter `when` is not 0, or is one of when_words if there are any. cost counts floats for each
-    /// element of a tensor, with F32 storage, default hyper-parameters, no helpers and inputs bound: what a step reads
-    /// and writes (optim_plan_bytes_per_step / 4) and what the state slots keep, of a vector of 256 elements and of a
-    /// matrix of 256 x 256. Reduced rules read once what they sum together where it stays on the chip, as that vector
-    /// and a row of that matrix do on every engine; the matrix as a whole counts as read twice. What happens every k
-    /// steps counts a k-th; matrix slots count wholly, as if recomputed at each step. A schedule has: name, title,
-    /// paper, url, summary, hypers. Where the last of them is variadic, a row ends with one or more values of it.
-    /// helpers are the members of optim_helpers, described as hypers are: the default is what a 0 stands for.</summary>
+    /// paper, url, summary, shape ("elementwise" | "reduced" | "matrix"), needs (auxiliary inputs), reach ("element" |
+    /// "row" | "tensor" | "all": what one element of a gradient or input has a part in, with default hyper-parameters;
+    /// a NaN spreads no further), cost {vector, matrix, vector_state, matrix_state}, aliases [{name, hypers}] (names
+    /// that the literature has for the rule with other values of those hyper-parameters, by name), hypers [{name,
+    /// default, minimum, maximum, minimum_open, maximum_open, kind ("real" | "integer" | "boolean" | "word"), words,
+    /// variadic, spellings (what other libraries call it), like (null, or the hyper-parameter whose value in
+    /// optim_plan_create a 0 takes; setting it to 0 later keeps it), doc}] in the order in which rows of
+    /// hyper-parameters cross this ABI, and slots [{name, shape ("param" | "row" | "unit" | "tensor" | "scalar" |
+    /// "matrix"), initial, role, when, when_words, doc}]. An infinite bound is null; so is the default of a
+    /// hyper-parameter that must be given; a word crosses as its index. A slot exists where the hyper-parameter `when`
+    /// is not 0, or is one of when_words if there are any. cost counts floats for each element of a tensor, with F32
+    /// storage, default hyper-parameters, no helpers and inputs bound: what a step reads and writes
+    /// (optim_plan_bytes_per_step / 4) and what the state slots keep, of a vector of 256 elements and of a matrix of
+    /// 256 x 256. Reduced rules read once what they sum together where it stays on the chip, as that vector and a row
+    /// of that matrix do on every engine; the matrix as a whole counts as read twice. What happens every k steps counts
+    /// a k-th; matrix slots count wholly, as if recomputed at each step. A schedule has: name, title, paper, url,
+    /// summary, hypers. Where the last of them is variadic, a row ends with one or more values of it. helpers are the
+    /// members of optim_helpers, described as hypers are: the default is what a 0 stands for.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schema_json")]
     internal static partial byte* SchemaJson();
 

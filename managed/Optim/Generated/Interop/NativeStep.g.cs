@@ -15,6 +15,7 @@ internal unsafe struct NativeStep
     /// <summary>device float or NULL: non-zero skips the step; nothing changes, counters stay</summary>
     public float* FoundInf;
 
-    /// <summary>device float or NULL: a non-finite gradient element sets it to 1 and skips the step likewise</summary>
+    /// <summary>device float or NULL: a non-finite element of a gradient or further input sets it to 1 and skips the
+    /// step</summary>
     public float* Overflow;
 }

@@ -20,10 +20,10 @@ void widen_all(const void* stored, float* wide, std::int64_t count, const Widen&
   std::int64_t begin = 0;
   for (; begin + block <= count; begin += block) {
     for (std::int64_t i = begin; i < begin + block; i += line) __builtin_prefetch(source + 2 * tile_widened + i, 1, 2);
-#pragma GCC ivdep
+    OPTIM_INDEPENDENT
     for (std::int64_t i = begin; i < begin + block; ++i) wide[i] = widen(source[i]);
   }
-#pragma GCC ivdep
+  OPTIM_INDEPENDENT
   for (std::int64_t i = begin; i < count; ++i) wide[i] = widen(source[i]);
 }
 
@@ -36,13 +36,13 @@ void widen_bf16_all(const void* stored, float* wide, std::int64_t count) {
 
 void narrow_f16_all(const float* wide, void* stored, std::int64_t count) {
   auto* target = static_cast<std::uint16_t*>(stored);
-#pragma GCC ivdep
+  OPTIM_INDEPENDENT
   for (std::int64_t i = 0; i < count; ++i) target[i] = narrow_f16(wide[i]);
 }
 
 void narrow_bf16_all(const float* wide, void* stored, std::int64_t count) {
   auto* target = static_cast<std::uint16_t*>(stored);
-#pragma GCC ivdep
+  OPTIM_INDEPENDENT
   for (std::int64_t i = 0; i < count; ++i) target[i] = narrow_bf16(wide[i]);
 }
 
@@ -63,7 +63,7 @@ void round_bf16_all(const float* wide, std::uint16_t* stored, std::int64_t first
       for (int w = 0; w < per_block / 2; ++w) words[k * per_block / 2 + w] = random.word[w];
     }
     std::memcpy(draw, words, static_cast<std::size_t>(needed) * sizeof(RandomBlock));
-#pragma GCC ivdep
+    OPTIM_INDEPENDENT
     for (int i = 0; i < part; ++i) stored[done + i] = round_bf16(wide[done + i], draw[skipped + i]);
     done += part;
   }
@@ -165,7 +165,7 @@ void add_scaled(void* sum, const void* x, double factor, std::int64_t count) {
   T* const total = static_cast<T*>(sum);
   const T* const term = static_cast<const T*>(x);
   const T weight = static_cast<T>(factor);
-#pragma GCC ivdep
+  OPTIM_INDEPENDENT
   for (std::int64_t i = 0; i < count; ++i) total[i] = total[i] + weight * term[i];
 }
 
