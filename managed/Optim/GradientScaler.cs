@@ -92,8 +92,8 @@ public sealed unsafe class GradientScaler : IDisposable
     }
 
     /// <summary>One step of an optimizer with gradients that are scaled, unless <see cref="Unscale"/> divided them. Skipped as
-    /// a whole when one of them is not finite; after <see cref="Unscale"/> also when one of another optimizer was found to be so since
-    /// the last update.</summary>
+    /// a whole when one of them is not finite, or one of an optimizer that came before it since the last update (torch.amp.GradScaler
+    /// steps that one).</summary>
     /// <exception cref="InvalidOperationException">The optimizer made its step already since the last update.</exception>
     public void Step(Optimizer optimizer)
     {
@@ -103,7 +103,7 @@ public sealed unsafe class GradientScaler : IDisposable
             new StepOptions
             {
                 GradScale = unscaled ? null : Scale,
-                FoundInf = unscaled ? FoundInf : null,
+                FoundInf = FoundInf,
                 Overflow = unscaled ? null : FoundInf,
             }
         );
