@@ -75,7 +75,10 @@ double ScheduleInfo::value_at(const double* values, std::int64_t count, std::int
     invalid(name, ": ", wrong, "; ", values_named_in(wrong, hypers, row));
   }
   const bool listed = variadic && count >= own;
-  return value(row, {listed ? values + own - 1 : row + own - 1, listed ? count - own + 1 : 1}, static_cast<double>(n));
+  const double rate =
+      value(row, {listed ? values + own - 1 : row + own - 1, listed ? count - own + 1 : 1}, static_cast<double>(n));
+  if (!std::isfinite(rate)) invalid(name, " is ", rate, " at step ", n, "; a learning rate is finite");
+  return rate;
 }
 
 const std::vector<ScheduleInfo>& schedule_registry() {

@@ -221,6 +221,17 @@ TEST(Schedules, DisagreeingValuesAreRefused) {
   refuses("chebyshev", {{"small_m", 2}, {"big_m", 1}}, {"small_m", "big_m"});
 }
 
+// What grows without end is refused where it is no number any more, also if it began at 0.
+TEST(Schedules, RatesThatAreNotFiniteAreRefused) {
+  for (double lr : {0.0, 1.0}) {
+    const std::vector<double> row{lr, 1, 2};  // step: doubles after every step
+    double value = 7;
+    EXPECT_TRUE(refused(call(*find("step"), row, 2000, &value), {"step", "2000", "finite"}));
+    EXPECT_EQ(value, 7);
+    EXPECT_EQ(call(*find("step"), row, 1000, &value), OPTIM_OK) << optim_last_error();
+  }
+}
+
 TEST(Schedules, Misuse) {
   const double row[] = {1, 1};
   double value = 7;

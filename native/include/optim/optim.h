@@ -480,7 +480,8 @@ OPTIM_API optim_status optim_loss_scale_update(optim_engine* engine, const optim
  * alone. It is the rate to step with, as in optim_plan_set_hypers before the n-th optim_plan_step.
  * name: a schedule of the schema, such as "cosine", whose entry names the paper. values: `count` doubles in the order of its
  * hypers; fewer than it has: the rest take their defaults; may be NULL when count is 0. Needs no engine and may be called from
- * any thread. OPTIM_NOT_FOUND for another name, OPTIM_INVALID_ARGUMENT for a value or step out of range. */
+ * any thread. OPTIM_NOT_FOUND for another name, OPTIM_INVALID_ARGUMENT for a value or step out of range, or where the rate that
+ * comes of them is not finite. */
 OPTIM_API optim_status optim_schedule_value(const char* name, const double* values, int64_t count, int64_t step,
                                             double* value);
 

@@ -306,7 +306,7 @@ internal static unsafe partial class NativeMethods
     /// optim_plan_step. name: a schedule of the schema, such as "cosine", whose entry names the paper. values: `count`
     /// doubles in the order of its hypers; fewer than it has: the rest take their defaults; may be NULL when count is
     /// 0. Needs no engine and may be called from any thread. OPTIM_NOT_FOUND for another name, OPTIM_INVALID_ARGUMENT
-    /// for a value or step out of range.</summary>
+    /// for a value or step out of range, or where the rate that comes of them is not finite.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_schedule_value")]
     internal static partial int ScheduleValue(byte* name, double* values, long count, long step, double* value);
 }
