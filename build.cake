@@ -71,7 +71,7 @@ Task("test").Description("build everything and run all tests").IsDependentOn("ma
     Native("simt");
     Native("simt-asan");
 
-    string[] native = ["native", "tests/native", "tests/simt", "tests/golden", "examples", "cmake",
+    string[] native = ["native", "tests/native", "tests/fuzz", "tests/simt", "tests/golden", "examples", "cmake",
         "docs", "README.md", "CMakeLists.txt", "CMakePresets.json", "build.cake"];
     var suites = new Suites(Context, force, Python);
     foreach (var name in new[] { preset, "simt", "simt-asan" })
