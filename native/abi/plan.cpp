@@ -76,6 +76,9 @@ PlanDescription read_description(const optim_plan_options& o) {
                flag("options.stochastic_rounding", o.stochastic_rounding), o.rounding_seed};
   const std::vector<optim_tensor> params =
       read_tensors(o.params, o.tensor_count, "options.params", "options.tensor_count");
+  // Also where there is no tensor that would have them.
+  if (o.grad_dtype != 0) checked_dtype("options", ".grad_dtype", o.grad_dtype);
+  if (o.state_dtype != 0) checked_dtype("options", ".state_dtype", o.state_dtype);
   d.tensors.reserve(params.size());
   for (std::size_t i = 0; i < params.size(); ++i) {
     const Layout param = layout_of(params[i], Name("options.params", static_cast<std::int64_t>(i)));

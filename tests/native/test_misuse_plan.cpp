@@ -175,13 +175,16 @@ TEST_P(MisusePlan, Dtypes) {
     EXPECT_TRUE(refused_with({"params[1]", "dtype", std::to_string(dtype)}));
   }
   params_[1].dtype = OPTIM_F32;
-  for (int32_t dtype : {-1, 5}) {
-    options_.grad_dtype = dtype;
-    EXPECT_TRUE(refused_with({"grad_dtype", std::to_string(dtype)}));
-    options_.grad_dtype = 0;
-    options_.state_dtype = dtype;
-    EXPECT_TRUE(refused_with({"state_dtype", std::to_string(dtype)}));
-    options_.state_dtype = 0;
+  for (int64_t tensors : {2, 0}) {
+    options_.tensor_count = tensors;
+    for (int32_t dtype : {-1, 5}) {
+      options_.grad_dtype = dtype;
+      EXPECT_TRUE(refused_with({"grad_dtype", std::to_string(dtype)}));
+      options_.grad_dtype = 0;
+      options_.state_dtype = dtype;
+      EXPECT_TRUE(refused_with({"state_dtype", std::to_string(dtype)}));
+      options_.state_dtype = 0;
+    }
   }
 }
 
