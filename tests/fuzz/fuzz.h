@@ -51,6 +51,7 @@ struct Subject {
 };
 
 void lists(Random& random, const Settings& settings);
+void pcgrad(Random& random, const Settings& settings);  // a part of scaler
 void plans(Random& random, const Settings& settings);
 void scaler(Random& random, const Settings& settings);
 void schedules(Random& random, const Settings& settings);

@@ -11,7 +11,7 @@
 namespace optim_fuzz {
 namespace {
 
-constexpr Subject kSubjects[] = {{"lists", lists}, {"plans", plans}, {"schedules", schedules}};
+constexpr Subject kSubjects[] = {{"lists", lists}, {"plans", plans}, {"scaler", scaler}, {"schedules", schedules}};
 
 struct Options {
   const Subject* subject = nullptr;
