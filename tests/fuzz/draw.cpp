@@ -54,14 +54,14 @@ double invalid_value(Random& random, const Hyper& hyper) {
   return random.pick(candidates);
 }
 
-Shape draw_shape(Random& random, int64_t most) {
+Shape draw_shape(Random& random, int64_t most, int64_t longest) {
   Shape shape;
   const int64_t rank = random.chance(0.05) ? OPTIM_MAX_RANK : random.between(0, 4);
   int64_t left = random.chance(0.1) ? most : std::min<int64_t>(most, 200);
   for (int64_t d = 0; d < rank; ++d) {
     const int64_t size = random.chance(0.2)    ? 1
                          : random.chance(0.03) ? 0
-                                               : random.between(1, std::max<int64_t>(left, 1));
+                                               : random.between(1, std::max<int64_t>(std::min(left, longest), 1));
     shape.push_back(size);
     left /= std::max<int64_t>(size, 1);
   }

@@ -11,8 +11,8 @@ double valid_value(Random& random, const Hyper& hyper, bool tame = true);
 // One that it does not have.
 double invalid_value(Random& random, const Hyper& hyper);
 
-// Of `most` elements at most, with empty shapes and single numbers among them.
-Shape draw_shape(Random& random, int64_t most);
+// Of `most` elements at most, `longest` in a dimension, with empty shapes and single numbers among them.
+Shape draw_shape(Random& random, int64_t most, int64_t longest = INT64_MAX);
 
 // Dense strides with dimension 0 outermost; a dimension of one may have any.
 Shape draw_strides(Random& random, const Shape& shape);

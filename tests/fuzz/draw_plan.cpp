@@ -62,10 +62,12 @@ PlanSpec draw_plan(Random& random, int64_t most_elements) {
   spec.rounding_seed = random.next();
   spec.offset = random.between(0, 3);
   spec.helpers = draw_helpers(random, rule);
+  // The work of a matrix rule grows with the cube of a dimension.
+  const int64_t longest = rule.shape != "matrix" ? INT64_MAX : devices().size() > 1 ? 16 : 40;
   const bool rounds = spec.stochastic_rounding;
   if (rounds && spec.param == OPTIM_F16) spec.param = OPTIM_BF16;
   for (int64_t n = random.between(0, 6); n > 0; --n) {
-    TensorSpec tensor{draw_shape(random, most_elements)};
+    TensorSpec tensor{draw_shape(random, most_elements, longest)};
     if (random.chance(0.3)) tensor.strides = draw_strides(random, tensor.shape);
     if (!in_double && random.chance(0.2)) tensor.param = rounds ? OPTIM_F32 : draw_16_or_32(random);
     spec.tensors.push_back(std::move(tensor));
