@@ -94,12 +94,8 @@ PlanTensor Plan::make_tensor(std::size_t index, const TensorDescription& descrip
   tensor.standalone = standalone;
   tensor.inputs.resize(rule_.inputs.size());
   const double* const hypers = hypers_[tensor.group].data();
-  const char* const wrong = rule_.check_tensor != nullptr ? rule_.check_tensor(hypers, tensor.param) : nullptr;
-  if (wrong != nullptr) throw Error(Status::unsupported, message(rule_.name, ": params[", index, "]: ", wrong));
   check_dtypes(index, description);
-  if (normalizes_rows(tensor.param.extent, options_[tensor.group].helpers) && tensor.param.extent.row_length == 1) {
-    invalid("params[", index, "] has rows of 1 element; normalize_channels needs at least 2");
-  }
+  check_tensor(index, hypers, options_[tensor.group], tensor.param);
   if (rule_.shape == Shape::matrix) {
     tensor.view = view_of(rule_, hypers, tensor.param);
     check_view(index, tensor);
@@ -210,6 +206,31 @@ std::uint64_t Plan::bytes_per_step() const {
   return bytes;
 }
 
+void Plan::check_tensor(std::size_t index, const double* hypers, const GroupOptions& options,
+                        const Layout& param) const {
+  const char* const wrong = rule_.check_tensor != nullptr ? rule_.check_tensor(hypers, param) : nullptr;
+  if (wrong != nullptr) throw Error(Status::unsupported, message(rule_.name, ": params[", index, "]: ", wrong));
+  if (normalizes_rows(param.extent, options.helpers) && param.extent.row_length == 1) {
+    invalid("params[", index, "] has rows of 1 element; normalize_channels needs at least 2");
+  }
+}
+
+// Whether other elements of the group's tensors would be summed together.
+bool Plan::checked_units_change(int group, const HyperRow& row, const GroupOptions& options) const {
+  const Reduction* const reduction = rule_.reduction;
+  const bool has_units = reduction != nullptr && reduction->unit_length != nullptr;
+  const bool normalizes = options.helpers.normalize && options.helpers.normalize_channels;
+  bool change = false;
+  for (std::size_t i = 0; i < tensors_.size() && (has_units || normalizes || rule_.check_tensor != nullptr); ++i) {
+    const PlanTensor& tensor = tensors_[i];
+    if (tensor.group != group) continue;
+    check_tensor(i, row.data(), options, tensor.param);
+    if (!has_units) continue;
+    change = change || unit_length(tensor, *reduction) != optim::unit_length(*reduction, row.data(), tensor.param);
+  }
+  return change;
+}
+
 void Plan::set_hypers(int group, const double* values, int count) {
   HyperRow row = hypers_[group];
   std::copy(values, values + count, row.begin());
@@ -225,6 +246,7 @@ void Plan::set_hypers(int group, const double* values, int count) {
   }
   GroupOptions options = rule_.group_options(row.data(), helpers_);
   check_rule_accepts(options);
+  const bool units_change = checked_units_change(group, row, options);
   std::vector<std::pair<std::size_t, MatrixView>> views;  // by tensor
   for (std::size_t i = 0; i < tensors_.size() && rule_.view != nullptr; ++i) {
     const PlanTensor& tensor = tensors_[i];
@@ -249,6 +271,7 @@ void Plan::set_hypers(int group, const double* values, int count) {
     stale_ = true;
     throw;
   }
+  stale_ = stale_ || units_change;
 }
 
 void Plan::init_states() {

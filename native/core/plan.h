@@ -124,6 +124,8 @@ class Plan {
   void check_storage() const;
   void check_float(const char* name, double value) const;
   void check_floats(const HyperRow& hypers) const;
+  void check_tensor(std::size_t index, const double* hypers, const GroupOptions& options, const Layout& param) const;
+  bool checked_units_change(int group, const HyperRow& row, const GroupOptions& options) const;
   std::string what(const Interval& interval) const;
   bool is_bound(void* const* params, void* const* grads, void* const* states) const;
   void check_pointer(const void* data, const Layout& layout, DType dtype, const Interval& where) const;

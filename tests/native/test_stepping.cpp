@@ -388,6 +388,34 @@ TEST_P(Stepping, LiveHypersThatDecideStates) {
   }
 }
 
+// A live change reaches all that was derived from what was set before: pointers that are bound anew change nothing. And what
+// a new plan refuses of these tensors is refused.
+TEST_P(Stepping, LiveHypersOfEveryVariant) {
+  for (const Variant& variant : variants(rule())) {
+    SCOPED_TRACE(variant.name);
+    PlanSpec spec{rule().name, few_shapes(rule()), {variants(rule())[0].hypers}};
+    const std::vector<double> hypers = rule().completed(variant.hypers);
+    const auto set = [&](Session& session) {
+      return optim_plan_set_hypers(session.plan(), 0, hypers.data(), static_cast<int64_t>(hypers.size()));
+    };
+    Session session(engine_, spec), rebound(engine_, spec);
+    run(session, 1), run(rebound, 1);
+    const optim_status status = set(session);
+    spec.hypers = {hypers};
+    optim_plan* plan = nullptr;
+    const optim_status created = create_plan(engine_, spec, &plan);
+    optim_plan_free(plan);
+    if (created != OPTIM_OK) {
+      EXPECT_EQ(status, created);
+    }
+    if (status != OPTIM_OK) continue;
+    check(set(rebound));
+    rebound.move_buffers();
+    for (Session* each : {&session, &rebound}) each->train(2, 3);
+    EXPECT_TRUE(equal(session.snapshot(), rebound.snapshot()));
+  }
+}
+
 TEST_P(Stepping, Rebinding) {
   Session plain(engine_, rich_spec());
   const Snapshot expected = run(plain, 4);
