@@ -154,7 +154,8 @@ ListCall softplus(Random& random) {
 }
 
 ListCall agc(Random& random) {
-  const double most = random.real(0.01, 2), eps = random.chance(0.5) ? 0 : 0.1, least = random.chance(0.5) ? 0 : 0.01;
+  const double most = random.real(0.01, 2), eps = random.chance(0.5) ? 0 : random.real(0, 4),
+               least = random.chance(0.5) ? 0 : random.real(0, 4);
   ListCall c{"optim_agc"};
   c.pairs = true;
   c.call = [=](Engine& e, int64_t n, T a, T b, double*) { return optim_agc(e, n, b, a, most, eps, least); };

@@ -28,7 +28,8 @@ Tasks draw_tasks(Random& random) {
   Tasks tasks;
   const bool in_double = random.chance(0.3);
   const std::vector<int32_t> narrow{OPTIM_F32, OPTIM_F16, OPTIM_BF16};
-  for (int64_t n = random.between(0, 5); n > 0; --n) tasks.shapes.push_back(draw_shape(random, 9000));
+  for (int64_t n = random.between(0, 5); n > 0; --n)
+    tasks.shapes.push_back(draw_shape(random, devices().size() > 1 ? 9000 : 90000));
   const int64_t count = random.chance(0.1) ? random.between(1, 64) : random.between(1, 6);
   for (int64_t i = 0; i <= count; ++i) tasks.dtypes.push_back(in_double ? OPTIM_F64 : random.pick(narrow));
   if (random.chance(0.3)) {
