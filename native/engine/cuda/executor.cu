@@ -30,6 +30,15 @@ Stream stream_of(const ElementBuffer& buffer) { return {buffer.data, buffer.dtyp
 // What is summed over a tensor by the passes of a step; null: nothing.
 const Reduction* sums_of(const RuleInfo& rule) { return rule.measure != nullptr ? rule.measure : rule.reduction; }
 
+// By tensor; none where hyper-parameters do not decide about them.
+std::vector<std::int64_t> unit_lengths(const Plan& plan) {
+  std::vector<std::int64_t> lengths;
+  const Reduction* const reduction = plan.rule().reduction;
+  if (reduction == nullptr || reduction->unit_length == nullptr) return lengths;
+  for (const PlanTensor& tensor : plan.tensors()) lengths.push_back(plan.unit_length(tensor, *reduction));
+  return lengths;
+}
+
 Stream stream_of(const Slot* slot) {
   return slot == nullptr ? Stream{nullptr, DType::f32} : Stream{slot->data, slot->layout.dtype};
 }
@@ -54,13 +63,8 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
       new_cohorts_(cohorts_.count()),
       counts_aside_(cohorts_.count()),
       state_(1),
-      pass_(plan, sums_of(plan.rule()), factors_size(kernels_.reduction), device,
-            [&](const PlanTensor& tensor) {
-              if (plan.rule().measure != nullptr) return TilePass::Part::reduced;
-              if (!plan.reduces(tensor)) return TilePass::Part::whole;
-              return plan.stays_on_chip(tensor, *plan.rule().reduction) ? TilePass::Part::runs
-                                                                        : TilePass::Part::reduced;
-            }),
+      unit_lengths_(unit_lengths(plan)),
+      pass_(make_pass()),
       prelude_(plan) {
   groups_.clear(device.stream);
   state_.clear(device.stream);
@@ -74,6 +78,26 @@ CudaExecutor::CudaExecutor(const Plan& plan, const Device& device)
     set_group(device, groups_.data() + i, settings_of(static_cast<int>(i)));
   configure();
   set_counts(std::vector<StepCounts>(plan.tensors().size()));
+}
+
+TilePass CudaExecutor::make_pass() const {
+  return {plan_, sums_of(plan_.rule()), factors_size(kernels_.reduction), device_, [this](const PlanTensor& tensor) {
+            if (plan_.rule().measure != nullptr) return TilePass::Part::reduced;
+            if (!plan_.reduces(tensor)) return TilePass::Part::whole;
+            return plan_.stays_on_chip(tensor, *plan_.rule().reduction) ? TilePass::Part::runs
+                                                                        : TilePass::Part::reduced;
+          }};
+}
+
+// Hyper-parameters may decide which elements are summed together.
+void CudaExecutor::follow_units() {
+  std::vector<std::int64_t> lengths = unit_lengths(plan_);
+  if (lengths == unit_lengths_) return;
+  former_passes_.reserve(former_passes_.size() + 1);
+  TilePass pass = make_pass();
+  std::swap(pass, pass_);
+  former_passes_.push_back(std::move(pass));
+  unit_lengths_ = std::move(lengths);
 }
 
 GroupSettings CudaExecutor::settings_of(int group) const {
@@ -160,6 +184,7 @@ void CudaExecutor::regroup(Cohorts cohorts) {
 void CudaExecutor::rebind() {
   const DeviceGuard guard(device_.index);
   const QueuedWork before = queued;
+  follow_units();
   configure();
   if (!grouped()) {
     regroup(Cohorts(plan_.tensors().size(), [this](std::size_t i) {

@@ -39,6 +39,8 @@ class CudaExecutor : public Executor {
     Matrix(const Plan& plan, const Device& device, std::int64_t elements);
   };
 
+  TilePass make_pass() const;
+  void follow_units();
   GroupSettings settings_of(int group) const;
   TensorEntry entry_of(std::size_t tensor) const;
   StepTables tables(const StepInputs& inputs) const;
@@ -64,8 +66,10 @@ class CudaExecutor : public Executor {
   StagedArray<Cohort> new_cohorts_;
   DeviceArray<StepCounts> counts_aside_;
   DeviceArray<StepState> state_;
-  Cohorts grouping_;  // without counts
+  Cohorts grouping_;                        // without counts
+  std::vector<std::int64_t> unit_lengths_;  // that the pass was made for
   TilePass pass_;
+  std::vector<TilePass> former_passes_;  // whose memory captured steps still go over
   Prelude prelude_;
   std::unique_ptr<TilePass> init_;
   std::unique_ptr<Matrix> matrix_;

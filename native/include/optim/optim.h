@@ -360,7 +360,8 @@ typedef struct optim_step {
  * *found_inf, the step counts and the hyper-parameters as they are then. optim_plan_set_hypers and optim_plan_set_steps between
  * replays queue the new values on the engine's stream, behind the replays queued there before and ahead of those queued later (a
  * replay on another stream must be ordered by the caller), and need no new capture. What decides which kernels run is fixed by the
- * capture: a helper, or a hyper-parameter of that kind above, that is switched on later needs a new one. */
+ * capture: a helper, or a hyper-parameter of that kind above, that is switched on later needs a new one, and so does a
+ * hyper-parameter that decides which elements are summed together. */
 OPTIM_API optim_status optim_plan_step(optim_plan* plan, const optim_step* options);
 
 /* Step counts, one number per tensor of the plan. A tensor's count advances when a step steps it: not without a gradient, and not at

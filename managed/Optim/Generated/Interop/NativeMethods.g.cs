@@ -221,7 +221,7 @@ internal static unsafe partial class NativeMethods
     /// values on the engine's stream, behind the replays queued there before and ahead of those queued later (a replay
     /// on another stream must be ordered by the caller), and need no new capture. What decides which kernels run is
     /// fixed by the capture: a helper, or a hyper-parameter of that kind above, that is switched on later needs a new
-    /// one.</summary>
+    /// one, and so does a hyper-parameter that decides which elements are summed together.</summary>
     [LibraryImport(OptimLibrary.Name, EntryPoint = "optim_plan_step")]
     internal static partial int PlanStep(PlanHandle plan, NativeStep* options);
 
