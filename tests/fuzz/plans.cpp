@@ -151,7 +151,7 @@ class Training {
     };
     const optim_status status = set(tested_);
     if (status != OPTIM_OK) {
-      EXPECT_TRUE(refused(status, {rule_.name}, status == OPTIM_UNSUPPORTED ? status : OPTIM_INVALID_ARGUMENT));
+      EXPECT_TRUE(refused(status, {}, status == OPTIM_UNSUPPORTED ? status : OPTIM_INVALID_ARGUMENT));
       EXPECT_EQ(hypers(tested_, group), before);
       return;
     }
