@@ -68,13 +68,16 @@ Task("bench").Description("measure every rule against the memory bandwidth").IsD
 
 Task("test").Description("build everything and run all tests").IsDependentOn("managed").Does(() =>
 {
-    Native("simt");
-    Native("simt-asan");
+    string[] presets = [preset, "cpu-clang", "simt", "simt-asan"];
+    foreach (var name in presets.Skip(1))
+    {
+        Native(name);
+    }
 
     string[] native = ["native", "tests/native", "tests/fuzz", "tests/simt", "tests/golden", "examples", "cmake",
         "docs", "README.md", "CMakeLists.txt", "CMakePresets.json", "build.cake"];
     var suites = new Suites(Context, force, Python);
-    foreach (var name in new[] { preset, "simt", "simt-asan" })
+    foreach (var name in presets)
     {
         suites.Run($"native ({name})", [.. native, $"build/{name}/lib", $"build/{name}/bin"], () => suites.Ctest(name));
     }

@@ -417,7 +417,7 @@ TEST_P(MisusePlan, ManyGroupsAndTensorsTakeLinearTime) {
     options_.params = params.data();
     options_.group_of = group_of.data();
     std::clock_t best = std::numeric_limits<std::clock_t>::max();
-    for (int trial = 0; trial < 5; ++trial) {
+    for (int trial = 0; trial < 3; ++trial) {
       const std::clock_t start = std::clock();
       check(create(&options_));
       best = std::min(best, std::clock() - start);
@@ -425,7 +425,7 @@ TEST_P(MisusePlan, ManyGroupsAndTensorsTakeLinearTime) {
     }
     return static_cast<double>(best) / CLOCKS_PER_SEC;
   };
-  constexpr int64_t few = 10000, many = 4 * few;
+  constexpr int64_t few = 30000, many = 4 * few;
   EXPECT_LT(seconds(many, many), 10 * seconds(few, few));
   EXPECT_LT(seconds(1, many), 10 * seconds(1, few));
 }
