@@ -14,6 +14,8 @@ target_compile_options(optim_flags INTERFACE
 # g++ before 13 sees array bounds crossed in an inlined std::sort of a short array.
 target_compile_options(optim_flags INTERFACE
   $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-array-bounds>)
+# Whether clang vectorizes a loop that may be depends on the level of optimization.
+target_compile_options(optim_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wno-pass-failed>)
 
 if(OPTIM_SANITIZE)
   set(sanitize -fsanitize=${OPTIM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
