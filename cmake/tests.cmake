@@ -16,6 +16,7 @@ function(optim_add_tests target shards)
   endif()
   # Tests are compiled more often than their own speed matters.
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_precompile_headers(${target} PRIVATE <gtest/gtest.h>)  # a third of the time that they take
   math(EXPR last "${shards} - 1")
   foreach(shard RANGE ${last})
     set(name ${target}-${shard})
