@@ -24,6 +24,18 @@ def test_gradients_whose_storage_moved():
     assert equal(first, second)
 
 
+def test_gradients_with_a_pending_negation_among_many():
+    params = [torch.zeros(3, requires_grad=True) for _ in range(1000)]
+    optimizer = optim.SGD(params, lr=1.0)
+    for step in range(1, 4):
+        former = [param.grad for param in params]  # so that the next lie elsewhere
+        for param in params:
+            param.grad = torch._neg_view(torch.ones(3))
+        optimizer.step()
+        del former
+        assert all(bool((param == step).all()) for param in params)
+
+
 def test_parameters_whose_storage_moved():
     first, second = model(), model()
     one, two = optim.AdamW(first.parameters()), optim.AdamW(second.parameters())

@@ -4,10 +4,10 @@ A plan has addresses. One is used only while its memory is held, and only as wha
 
 - Of parameters and states the binding holds aliases, so that memory whose tensor was given another (`param.data = ...`) lives
   until the binding has noticed. Where an address is as it was, so is what lies there.
-- Gradients are not held. Dtype, size and layout of each are compared with its parameter's at every step, its shape wherever it has
-  another address than at the step before.
+- Gradients are not held. Dtype, size and layout of each are compared with its parameter's at every step, its shape and whether its
+  negation is pending wherever it has another address than at the step before.
 - Which tensors are the states is told by dictionaries that notice changes (`_state.py`).
-- What cannot do more than view the same elements otherwise (a shape in place, a pending negation) is looked at for all of up to 256
+- What cannot do more than view the same elements otherwise (a shape or a negation in place) is looked at for all of up to 256
   parameters at every step, of more in turn."""
 
 import itertools
@@ -79,7 +79,7 @@ class _Piece:
             found = list(map(_data_ptr, tensors))
             if found == self.seen and not closely:  # as they were seen before, unless they are other views of the same elements
                 return found if list(map(_numel, tensors)) == self.sizes else None
-            if [t.shape for t in tensors] != self.shapes or (closely and any(map(_is_neg, tensors))):
+            if [t.shape for t in tensors] != self.shapes or any(map(_is_neg, tensors)):
                 return None
             self.seen = found
             return found
