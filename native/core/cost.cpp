@@ -52,7 +52,8 @@ TensorCost tensor_cost(const RuleInfo& rule, int rank) {
 std::uint64_t step_bytes(const RuleInfo& rule, const double* hypers, const GroupOptions& options,
                          const PreludeReads& reads, const PlanTensor& tensor, std::int64_t chip_bytes) {
   std::uint64_t bytes = 0;
-  if (reads.moments) bytes += pass_bytes(rule, tensor, {reads.param_moments, true, false, false, false, false});
+  const bool looks_at_inputs = options.helpers.skip_nonfinite;
+  if (reads.moments) bytes += pass_bytes(rule, tensor, {reads.param_moments, true, false, false, false, looks_at_inputs});
   if (reads.second_moment) bytes += pass_bytes(rule, tensor, rule.second_moment_pass(options.l2 != 0));
   if (reduces(rule, hypers, tensor.param)) {
     Pass gather = rule.reduction->gather_pass(hypers);

@@ -60,7 +60,7 @@ public sealed class LearningRateScheduleTests
             schema.Hypers.Select((hyper, i) => KeyValuePair.Create(hyper.Name, Value(hyper, i)))
         );
         Assert.Equal(name, named.Name);
-        foreach (var step in (long[])[1, 2, 3, 5, 8, 13, 1_000_000])
+        foreach (var step in (long[])[1, 2, 3, 5, 8, 13, 89])
         {
             Assert.Equal(named.ValueAt(step), record.ValueAt(step));
         }

@@ -5,12 +5,12 @@ using Optim.Interop;
 namespace Optim;
 
 /// <summary>Helpers of a plan, switchable on any rule; a zero-filled struct switches everything off. However many are
-/// on, they add one read of the gradient (and of the parameter, where one needs its norm). They act in this order:
-/// unscale, skip_nonfinite, clip_value, clip_norm, agc, centralize, normalize; stable_weight_decay, norm_loss; the
-/// rule's step; lookahead. A rule that has a helper among its hyper-parameters (use_gc and centralize_gradients:
-/// centralize; agc_clipping_value; ...) means the same one at the same place, and what the plan switches on takes the
-/// place of the rule's own. Coupled weight decay reads the parameter as it was before all of them. A "row" is one slice
-/// along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
+/// on, they add one read of the gradient (of the parameter, where one needs its norm; of further inputs, with
+/// skip_nonfinite). They act in this order: unscale, skip_nonfinite, clip_value, clip_norm, agc, centralize, normalize;
+/// stable_weight_decay, norm_loss; the rule's step; lookahead. A rule that has a helper among its hyper-parameters
+/// (use_gc and centralize_gradients: centralize; agc_clipping_value; ...) means the same one at the same place, and
+/// what the plan switches on takes the place of the rule's own. Coupled weight decay reads the parameter as it was
+/// before all of them. A "row" is one slice along dimension 0; a tensor of rank 0 or 1 is a single row.</summary>
 public sealed record Helpers
 {
     /// <summary>Skip the whole step where an element of the gradient is not finite, as found_inf does.</summary>
