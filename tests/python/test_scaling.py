@@ -177,3 +177,33 @@ def test_copies_of_optimizers_of_arrays():
         assert not numpy.array_equal(copied.param_groups[0]["params"][0], expected)
     made.step([numpy.ones(3, numpy.float32)])
     assert numpy.array_equal(copied.param_groups[0]["params"][0], made.param_groups[0]["params"][0])
+
+
+@pytest.mark.parametrize("helpers", [{"skip_nonfinite": True}, {}])
+def test_a_hessian_that_is_not_finite_skips_parameters_of_every_dtype(helpers):
+    params = [torch.ones(3, requires_grad=True), torch.ones(3, dtype=torch.float64, requires_grad=True)]
+    optimizer = optim.AdaHessian(params, lr=0.1, **helpers)
+    scaler = optim.LossScaler(init_scale=2.0, enabled=not helpers)
+    for param in params:
+        param.grad = torch.ones_like(param)
+    scaler.step(optimizer, hessian=[torch.full((3,), float("nan")), torch.ones(3, dtype=torch.float64)])
+    scaler.update()
+    assert all(bool((param == 1).all()) for param in params)
+    assert helpers or scaler.get_scale() == 1
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, optim.SGD])
+def test_a_closure_gives_no_scaled_gradients_to_an_unscaled_step(kind):
+    param = torch.ones(2, requires_grad=True)
+    optimizer, scaler = kind([param], lr=0.1), optim.LossScaler(init_scale=1024.0)
+
+    def closure():
+        optimizer.zero_grad()
+        scaler.scale(param.sum()).backward()
+
+    closure()
+    scaler.unscale_(optimizer)
+    with pytest.raises(RuntimeError, match="closure"):
+        scaler.step(optimizer, closure)
+    scaler.step(optimizer)
+    assert torch.allclose(param, torch.tensor(0.9))

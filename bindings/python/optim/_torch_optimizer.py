@@ -127,17 +127,18 @@ class Optimizer(torch.optim.Optimizer):
         scalars = [getattr(self, name, None) for name in ("grad_scale", "found_inf", "overflow")]
         scalars = scalars if scaler is None else _scalars_of(scaler, self)
         if len(binding.buckets) > 1:
-            scalars = self._skip_together(*scalars)
+            scalars = self._skip_together(*scalars, inputs)
         for bucket in binding.buckets:
             bucket.step(rows, scalars, inputs)
         return loss
 
-    def _skip_together(self, grad_scale, found_inf, overflow):
-        """An overflow in the gradients of one plan skips the step of all."""
+    def _skip_together(self, grad_scale, found_inf, overflow, inputs):
+        """An overflow in the gradients or further inputs of one plan skips the step of all."""
         if overflow is None and not self.helpers.get("skip_nonfinite"):
             return grad_scale, found_inf, overflow
         device = self._binding.buckets[0].device
-        flags = [~torch.isfinite(p.grad).all() for b in self._binding.buckets for p in b.params if p.grad is not None]
+        read = [p.grad for bucket in self._binding.buckets for p in bucket.params] + [t for given in inputs.values() for t in given]
+        flags = [~torch.isfinite(tensor).all() for tensor in read if tensor is not None]
         found = torch.stack([flag.to(device) for flag in flags]).any().float() if flags else torch.zeros((), device=device)
         if overflow is not None:
             overflow.copy_(torch.maximum(overflow, found.to(overflow.device)))

@@ -97,6 +97,10 @@ class LossScaler:
 
         Returns:
             What the optimizer's step returns; None where it is another library's and was skipped.
+
+        Raises:
+            RuntimeError: the optimizer made its step already, or is given a closure, whose gradients are scaled, where they are unscaled
+                ahead of the step: by `unscale_`, or because the optimizer is another library's.
         """
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
@@ -104,6 +108,8 @@ class LossScaler:
         if stage == "stepped":
             raise RuntimeError("step was already called for this optimizer since the last update")
         unscales = _unscales(optimizer)
+        if callable(kwargs.get("closure", args[0] if args else None)) and (not unscales or stage == "unscaled"):
+            raise RuntimeError("the closure would give scaled gradients to a step that takes unscaled ones; call step without it")
         if not unscales and stage is None:
             self.unscale_(optimizer)
         self._stages[id(optimizer)] = "stepped"
