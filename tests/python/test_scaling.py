@@ -207,3 +207,19 @@ def test_a_closure_gives_no_scaled_gradients_to_an_unscaled_step(kind):
         scaler.step(optimizer, closure)
     scaler.step(optimizer)
     assert torch.allclose(param, torch.tensor(0.9))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, optim.SGD])
+@pytest.mark.parametrize("unscaled", [True, False])
+def test_an_overflow_skips_its_own_optimizer_alone(kind, unscaled):
+    params = [torch.ones(2, requires_grad=True) for _ in range(3)]
+    optimizers, scaler = [kind([param], lr=0.1) for param in params], optim.LossScaler(init_scale=4.0)
+    for param, gradient in zip(params, (4.0, INFINITE, 4.0)):
+        param.grad = torch.full((2,), gradient)
+    for optimizer in optimizers if unscaled else ():
+        scaler.unscale_(optimizer)
+    for optimizer in optimizers:
+        scaler.step(optimizer)
+    scaler.update()
+    assert [round(param[0].item(), 5) for param in params] == [0.9, 1.0, 0.9]
+    assert scaler.get_scale() == 2

@@ -43,6 +43,7 @@ class LossScaler:
         self.rule, self._enabled = rule, bool(enabled)
         self._options = struct(_abi.LossScaleOptions, rule=_RULES[rule], **options)
         self._stages = {}  # of the optimizers since the last update, by id: "unscaled" or "stepped"
+        self._found = {}  # whether unscaling found an overflow, by id, on the device
         device = torch.device(device)
         self._memory = torch.zeros(ctypes.sizeof(_abi.LossScale) // 8, dtype=torch.float64, device=device)
         self._engine = engine_for((device.type, self._memory.device.index or 0))
@@ -85,12 +86,14 @@ class LossScaler:
         for param in (param for group in optimizer.param_groups for param in group["params"]):
             if param.grad is not None:
                 lists.setdefault((param.grad.device, param.grad.dtype == torch.float64), []).append(param.grad)
+        flag = self._scalar("overflow")
+        found = torch.zeros_like(flag)
         for (device, _), gradients in lists.items():
             overflow = torch.zeros((), dtype=torch.float32, device=device)
             functions.unscale(gradients, self._scalar("scale").to(device), overflow)
-            flag = self._scalar("overflow")
-            flag.copy_(torch.maximum(flag, overflow.to(flag.device)))
-        self._stages[id(optimizer)] = "unscaled"
+            found = torch.maximum(found, overflow.to(flag.device))
+        flag.copy_(torch.maximum(flag, found))
+        self._stages[id(optimizer)], self._found[id(optimizer)] = "unscaled", found
 
     def step(self, optimizer, *args, **kwargs):
         """A step of an optimizer, skipped as a whole where its gradients have overflowed; one for each optimizer between two updates.
@@ -114,19 +117,23 @@ class LossScaler:
             self.unscale_(optimizer)
         self._stages[id(optimizer)] = "stepped"
         if not unscales:
-            return None if self._scalar("overflow").item() else optimizer.step(*args, **kwargs)
-        names = ("found_inf",) if stage == "unscaled" else ("grad_scale", "overflow")
-        for name in names:
-            setattr(optimizer, name, self._scalar({"found_inf": "overflow", "grad_scale": "scale"}.get(name, name)))
+            return None if self._found[id(optimizer)].item() else optimizer.step(*args, **kwargs)
+        if stage == "unscaled":
+            scalars = {"found_inf": self._found[id(optimizer)]}
+        else:
+            scalars = {"grad_scale": self._scalar("scale"), "overflow": self._scalar("overflow")}
+        for name, value in scalars.items():
+            setattr(optimizer, name, value)
         try:
             return optimizer.step(*args, **kwargs)
         finally:
-            for name in names:
+            for name in scalars:
                 delattr(optimizer, name)
 
     def update(self):
         """Moves the scale, once after the steps of all optimizers."""
         self._stages.clear()
+        self._found.clear()
         if self._enabled:
             self._call(lib.optim_loss_scale_update)
 
