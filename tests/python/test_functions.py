@@ -159,3 +159,13 @@ def test_sam_there_and_back():
 def test_misuse(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_sam_saves_a_parameter_without_a_gradient():
+    params, old = [torch.ones(3), torch.full((3,), 2.0)], [torch.full((3,), -7.0), torch.full((3,), -7.0)]
+    functions.sam_perturb(iter(params), [None, torch.ones(3)], iter(old), rho=1.0)
+    assert torch.equal(params[0], torch.ones(3)) and not torch.equal(params[1], torch.full((3,), 2.0))
+    functions.sam_restore(params, old)
+    assert torch.equal(params[0], torch.ones(3)) and torch.equal(params[1], torch.full((3,), 2.0))
+    with pytest.raises(ValueError, match="old_params"):
+        functions.sam_perturb(params, [None, torch.ones(3)], [old[0], None])

@@ -189,10 +189,16 @@ def coupled_newton(matrices, roots, p, iterations=100, tolerance=1e-6):
 
 
 def sam_perturb(params, grads, old_params, rho=0.05, adaptive=False, perturb_eps=1e-12, use_gc=False, asam_eta=0.0):
-    """Saves params in old_params and moves them to the point of highest loss nearby (arXiv 2010.01412; adaptive: 2102.11600)."""
+    """Saves params in old_params and moves them to the point of highest loss nearby (arXiv 2010.01412; adaptive: 2102.11600). One whose
+    gradient is None is saved and stays."""
     call = _Call()
+    params, grads, old_params = map(_listed, (params, grads, old_params))
     values, gradients = call.pairs(params, "params", grads, "grads")
-    _, old = call.pairs(params, "params", old_params, "old_params")
+    moved = [None if gradient is None else param for param, gradient in zip(params, grads)]
+    _, old = call.pairs(moved, "params", old_params, "old_params")
+    if len(old) != len(values):
+        raise ValueError("old_params has None where params has a tensor with a gradient")
+    sam_restore(old_params, [param if gradient is None else None for param, gradient in zip(params, grads)])  # copies
     options = (rho, int(adaptive), perturb_eps, int(use_gc), asam_eta)
     call.run(lib.optim_sam_perturb, len(values), values, gradients, old, *options)
 
